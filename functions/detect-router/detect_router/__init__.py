@@ -1,0 +1,1 @@
+"""The detect-router function."""

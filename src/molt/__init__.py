@@ -1,0 +1,1 @@
+"""molt: moving target defense and automated response for Kubernetes."""
