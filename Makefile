@@ -1,0 +1,50 @@
+# Two commands to start with: `make demo` and `make test`. Both need Python 3.11+ and a package index, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+FUNCTIONS := $(wildcard functions/*)
+# The installer that checks the hashes of requirements.lock; pinned, as everything it installs is.
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test quick lint types contracts manifests lock testbed bench clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(STAMP): pyproject.toml requirements.lock $(FUNCTIONS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit("molt needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --verify-hashes -c requirements.lock -e '.[cli]' $(FUNCTIONS:%=-e ./%) --group dev
+	@touch $@
+
+demo: $(STAMP) ## Run the main job from start to end on this machine: alerts, quarantine, rotation
+	$(BIN)/molt demo
+
+up: $(STAMP) ## Start the local runtime and leave it running until Ctrl-C
+	$(BIN)/molt up
+
+test: $(STAMP) ## Run every test, on the real control plane too where Go is there
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+quick: $(STAMP) ## Run the tests that need no control plane
+	$(BIN)/python -m pytest -m 'not real'
+
+lint: $(STAMP) ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## Check types
+	$(BIN)/mypy
+
+contracts: $(STAMP) ## Check who may import whom
+	$(BIN)/lint-imports
+
+lock: $(STAMP) ## Resolve the dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --extra cli --group dev --custom-compile-command 'make lock' --upgrade pyproject.toml -o requirements.lock
+
+clean: ## Remove what the commands above made in this folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
