@@ -1,0 +1,142 @@
+"""A ResponsePolicy: which alerts it is for, and which remedies they get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from molt.alert import Priority
+from molt.itinerary import Step
+from molt.policy import amount, expression, manifest, selector
+from molt.policy.amount import Amount
+from molt.policy.fields import Problems, Reader
+
+if TYPE_CHECKING:
+    from molt.policy.selector import Selector
+
+KIND = "ResponsePolicy"
+SCOPES = ("Siblings", "Workload", "Pod")
+REMEDIES = ("quarantine", "rotate")
+_ONE = Amount(1)
+_PER_MINUTE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Criteria that must all hold; an empty or absent one holds for every alert."""
+
+    rules: tuple[str, ...] = ()
+    minimum_priority: Priority | None = None
+    tags: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    pod_selector: Selector | None = None
+    expression: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a policy may do: pods of one workload at once, and pods in the cluster in a minute."""
+
+    per_workload: Amount = _ONE
+    per_minute: int = _PER_MINUTE
+
+    def render(self) -> dict[str, Any]:
+        """Return the limits as in a manifest."""
+        return {"perWorkload": self.per_workload.render(), "perMinute": self.per_minute}
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePolicy:
+    """A policy whose every field is valid; defaults are filled in, in the remedies' parameters too."""
+
+    name: str
+    uid: str
+    generation: int
+    mode: str
+    order: int
+    match: Match
+    remedies: tuple[Step, ...]
+    limits: Limits = field(default_factory=Limits)
+
+
+def parse(obj: Any) -> ResponsePolicy:
+    """Return the policy that a manifest is.
+
+    Raises PolicyError with everything that is wrong with it.
+    """
+    problems = Problems()
+    envelope, spec = manifest.open_manifest(obj, KIND, problems)
+    policy = ResponsePolicy(
+        name=envelope.name,
+        uid=envelope.uid,
+        generation=envelope.generation,
+        mode=spec.choice("mode", manifest.MODES, default="DryRun"),
+        order=spec.integer("order", least=0, most=1_000_000, default=100),
+        match=_match(spec.object("match", required=True)),
+        remedies=tuple(_remedy(item, path, problems) for path, item in spec.items("remedies", most=8, required=True)),
+        limits=_limits(spec.object("limits")),
+    )
+    spec.close()
+    problems.settle()
+    return policy
+
+
+def _match(reader: Reader) -> Match:
+    """Read spec.match."""
+    priority = reader.choice("minimumPriority", [str(priority) for priority in Priority])
+    match = Match(
+        rules=reader.strings("rules", most=128, longest=256),
+        minimum_priority=Priority.parse(priority) if priority else None,
+        tags=reader.strings("tags", most=64, longest=128),
+        sources=reader.strings("sources", most=16, longest=64),
+        namespaces=reader.strings("namespaces", most=64, longest=63),
+        pod_selector=selector.parse(reader.object("podSelector")) if reader.has("podSelector") else None,
+        expression=reader.text("expression", longest=4096),
+    )
+    reader.raw("podSelector")
+    reader.close()
+    if match.expression and (problem := expression.check(match.expression)):
+        reader.problems.note(reader.at("expression"), problem)
+    return match
+
+
+def _remedy(value: Any, path: str, problems: Problems) -> Step:
+    """Read one of spec.remedies: an object with the one field that names the remedy."""
+    reader = Reader({} if value is None else value, path, problems)
+    named = [name for name in REMEDIES if reader.has(name)]
+    parameters = {"quarantine": _quarantine, "rotate": _rotate}
+    read = {name: parameters[name](reader.object(name)) for name in REMEDIES}
+    reader.close()
+    if len(named) != 1 and isinstance(value, dict):
+        problems.note(
+            path,
+            f"must have exactly one of {', '.join(REMEDIES)} (one without parameters is written `quarantine: {{}}`)",
+        )
+    return Step(named[0], read[named[0]]) if named else Step("", {})
+
+
+def _quarantine(reader: Reader) -> dict[str, Any]:
+    """Read the parameters of quarantine: none so far."""
+    reader.close()
+    return {}
+
+
+def _rotate(reader: Reader) -> dict[str, Any]:
+    """Read the parameters of rotate."""
+    parameters = {
+        "scope": reader.choice("scope", SCOPES, default="Siblings"),
+        "strategy": reader.choice("strategy", manifest.STRATEGIES, default="Replace"),
+    }
+    reader.close()
+    return parameters
+
+
+def _limits(reader: Reader) -> Limits:
+    """Read spec.limits."""
+    limits = Limits(
+        per_workload=amount.read(reader, "perWorkload", default=_ONE),
+        per_minute=reader.integer("perMinute", least=1, most=10_000, default=_PER_MINUTE),
+    )
+    reader.close()
+    return limits
