@@ -1,0 +1,73 @@
+"""The only place that talks to the Kubernetes API.
+
+On `kubernetes.client.ApiClient` for addresses, TLS and credentials, with raw paths and plain dicts: its API and model
+classes are never touched, since importing them would cost a cold start about half a second.
+"""
+
+from __future__ import annotations
+
+from molt.cluster.client import Cluster
+from molt.cluster.errors import (
+    AlreadyExists,
+    Blocked,
+    Conflict,
+    Expired,
+    Forbidden,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Request,
+    Unauthorized,
+    Unavailable,
+)
+from molt.cluster.resources import (
+    CRDS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    EVENTS,
+    JOBS,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    NODES,
+    PDBS,
+    PODS,
+    REPLICA_SETS,
+    RESPONSE_POLICIES,
+    ROTATION_POLICIES,
+    SERVICES,
+    STATEFUL_SETS,
+    Resource,
+)
+
+__all__ = [
+    "CRDS",
+    "DAEMON_SETS",
+    "DEPLOYMENTS",
+    "ENDPOINT_SLICES",
+    "EVENTS",
+    "JOBS",
+    "NAMESPACES",
+    "NETWORK_POLICIES",
+    "NODES",
+    "PDBS",
+    "PODS",
+    "REPLICA_SETS",
+    "RESPONSE_POLICIES",
+    "ROTATION_POLICIES",
+    "SERVICES",
+    "STATEFUL_SETS",
+    "AlreadyExists",
+    "Blocked",
+    "Cluster",
+    "Conflict",
+    "Expired",
+    "Forbidden",
+    "Misconfigured",
+    "NotFound",
+    "Rejected",
+    "Request",
+    "Resource",
+    "Unauthorized",
+    "Unavailable",
+]

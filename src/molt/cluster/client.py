@@ -1,0 +1,222 @@
+"""The Kubernetes API as molt uses it: plain dicts in and out, every call counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from molt.cluster import connect
+from molt.cluster.errors import Expired, Rejected, Request
+from molt.cluster.options import deletion, filled, typed, writing
+from molt.cluster.resources import PODS, Resource
+from molt.cluster.stream import events
+from molt.cluster.transport import Call, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PAGE: Final = 500  # objects per answer of a list, as kubectl's
+WATCH_SECONDS: Final = 300.0
+GRACE: Final = 5.0  # seconds that a watch's end may come late
+
+
+class Cluster:
+    """One cluster, seen by one caller. Methods raise the errors of molt.cluster.errors, and no others."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Take the connections; nothing is sent."""
+        self._transport = transport
+        self.requests: list[Request] = []
+        """What was asked, in order; a request that was tried three times stands here three times."""
+
+    @classmethod
+    def connect(
+        cls,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+    ) -> Self:
+        """Return the cluster at `url`, or of a kubeconfig (and context of it), or the one this pod runs in.
+
+        Sends nothing. Raises Misconfigured when the address, the file or the credentials are unusable.
+        """
+        if url is not None:
+            return cls(Transport(connect.by_url(url, token)))
+        if kubeconfig is not None or context is not None:
+            return cls(Transport(connect.by_kubeconfig(kubeconfig or connect.KUBECONFIG, context)))
+        return cls(Transport(connect.in_cluster({})))
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Return the cluster that MOLT_API_URL and MOLT_API_TOKEN, else KUBECONFIG, else the pod's mount name."""
+        return cls(Transport(connect.from_environ(environ)))
+
+    def session(self) -> Cluster:
+        """Return the same cluster over the same connections, with an empty list of requests."""
+        return Cluster(self._transport)
+
+    def close(self) -> None:
+        """Close the idle connections of this cluster and its sessions."""
+        self._transport.close()
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """Return the object, or raise NotFound."""
+        return self._send("get", "GET", resource, namespace, name)
+
+    def list(
+        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """Return the objects of a namespace, or of all, that both selectors select; read in pages.
+
+        When the pages expire half-way all is read anew in one answer, as client-go's pager does.
+        """
+        query = filled(labelSelector=labels, fieldSelector=fields)
+        items: list[dict[str, Any]] = []
+        token, page = "", {"limit": str(PAGE)}
+        while True:
+            try:
+                answer = self._send(
+                    "list", "GET", resource, namespace, query=query | page | filled(**{"continue": token})
+                )
+            except Expired:
+                if not token:
+                    raise
+                items, token, page = [], "", {}
+                continue
+            items += answer.get("items") or []
+            token = (answer.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return items
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        resource_version: str = "",
+        timeout: float = WATCH_SECONDS,
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (ADDED | MODIFIED | DELETED | BOOKMARK, object) until the server ends the watch, `timeout` seconds on.
+
+        Raises Expired when `resource_version` is too old (list again), Unavailable when the connection breaks (go on
+        from the last resourceVersion seen).
+        """
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(max(1, round(timeout)))}
+        query |= filled(labelSelector=labels, resourceVersion=resource_version)
+        asked = Request("watch", resource.group, resource.plural, namespace)
+        call = Call("GET", _path(resource, namespace), asked, query=query, read_timeout=timeout + GRACE)
+        yield from events(asked, self._transport.open(call, self.requests))
+
+    def create(
+        self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Create the object and return it as stored; raises AlreadyExists. Not repeated when the outcome is unknown."""
+        query = writing(dry_run=dry_run)
+        return self._send(
+            "create", "POST", resource, namespace, query=query, body=typed(resource, body), repeatable=dry_run
+        )
+
+    def apply(
+        self,
+        resource: Resource,
+        body: Mapping[str, Any],
+        namespace: str | None = None,
+        *,
+        manager: str,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Create or change the object `body.metadata.name` so that it has these fields (server-side apply, force)."""
+        return self._send(
+            "patch",
+            "PATCH",
+            resource,
+            namespace,
+            body["metadata"]["name"],
+            query=writing(manager=manager, dry_run=dry_run) | {"force": "true"},
+            body=typed(resource, body),
+            content_type="application/apply-patch+yaml",
+        )
+
+    def merge(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Mapping[str, Any],
+        namespace: str | None = None,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Apply a JSON merge patch; metadata.uid and .resourceVersion in it are preconditions, refused as Conflict."""
+        return self._send(
+            "patch",
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            subresource=subresource,
+            query=writing(dry_run=dry_run),
+            body=patch,
+            content_type="application/merge-patch+json",
+        )
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        """Delete the object; with `uid` only that one, else Conflict. Raises NotFound when it is gone already.
+
+        A lost answer is asked for again only with `uid`: by name alone a successor might be hit.
+        """
+        options = {"apiVersion": "v1", "kind": "DeleteOptions"} | deletion(uid, grace_seconds, dry_run=dry_run)
+        repeatable = bool(uid) or dry_run
+        self._send("delete", "DELETE", resource, namespace, name, body=options, repeatable=repeatable)
+
+    def evict(self, name: str, namespace: str, *, uid: str = "", dry_run: bool = False) -> None:
+        """Evict the pod; raises Blocked at once when a PodDisruptionBudget forbids it now. `uid` as with `delete`."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": deletion(uid, None, dry_run=dry_run),
+        }
+        self._send(
+            "create", "POST", PODS, namespace, name, subresource="eviction", body=body, repeatable=bool(uid) or dry_run
+        )
+
+    def _send(  # noqa: PLR0913 - the one place where all parts of a request meet
+        self,
+        verb: str,
+        method: str,
+        resource: Resource,
+        namespace: str | None,
+        name: str | None = None,
+        *,
+        subresource: str = "",
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
+        """Send one request and return the object answered."""
+        plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
+        asked = Request(verb, resource.group, plural, namespace if resource.namespaced else None)
+        path = _path(resource, namespace, name, subresource)
+        call = Call(method, path, asked, query or {}, body, content_type, repeatable)
+        return self._transport.send(call, self.requests)
+
+
+def _path(resource: Resource, namespace: str | None, name: str | None = None, subresource: str = "") -> str:
+    """Return the path, or raise Rejected as the API would for a name that cannot be."""
+    try:
+        return resource.path(namespace, name, subresource)
+    except ValueError as error:
+        raise Rejected(str(error)) from error

@@ -1,0 +1,39 @@
+"""The options of requests: query parameters, and the objects that carry options in a body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from molt.cluster.resources import Resource
+
+MANAGER: Final = "molt"  # field manager of creates and merges; `apply` names its own
+
+
+def filled(**query: str) -> dict[str, str]:
+    """Return the parameters that have a value."""
+    return {key: value for key, value in query.items() if value}
+
+
+def writing(*, dry_run: bool, manager: str = MANAGER) -> dict[str, str]:
+    """Return the query parameters of a write."""
+    return {"fieldManager": manager} | filled(dryRun="All" if dry_run else "")
+
+
+def typed(resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object with its apiVersion and kind."""
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+
+
+def deletion(uid: str, grace_seconds: int | None, *, dry_run: bool) -> dict[str, Any]:
+    """Return the fields of DeleteOptions."""
+    options: dict[str, Any] = {}
+    if uid:
+        options["preconditions"] = {"uid": uid}
+    if grace_seconds is not None:
+        options["gracePeriodSeconds"] = grace_seconds
+    if dry_run:
+        options["dryRun"] = ["All"]
+    return options

@@ -1,0 +1,142 @@
+"""One request over HTTP, tried again where that is safe."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlencode
+
+from kubernetes.client.api_client import ApiClient
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from molt.cluster.backoff import Backoff
+from molt.cluster.errors import Unavailable, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from kubernetes.client.configuration import Configuration
+    from urllib3 import BaseHTTPResponse
+
+    from molt.cluster.errors import Request
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT: Final = 3.0
+READ_TIMEOUT: Final = 10.0  # longest silence, in seconds; an API server answers slow requests within its own limits
+HINT: Final = 2.0  # Retry-After for our own caller when the server named none
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to send. `repeatable`: doing it twice has the effect of doing it once."""
+
+    method: str
+    path: str
+    asked: Request
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    content_type: str = "application/json"
+    repeatable: bool = True
+    read_timeout: float = READ_TIMEOUT
+
+
+class Transport:
+    """The connection pool of one cluster; safe to share between threads."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        backoff: Backoff | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Connect lazily; the time and the dice are arguments so that tests need neither."""
+        self._client = ApiClient(configuration)
+        self._client.user_agent = "molt"
+        self._backoff = backoff or Backoff()
+        self._sleep, self._chance, self._monotonic = sleep, chance, monotonic
+
+    def send(self, call: Call, log: list[Request]) -> dict[str, Any]:
+        """Return the JSON object that is the answer; every try is appended to `log`. Raises molt.cluster.errors."""
+        return self._patiently(call, log, lambda: _object(call.asked, self._once(call).data))
+
+    def open(self, call: Call, log: list[Request]) -> BaseHTTPResponse:
+        """Return an answer with its body unread; the caller reads and closes it. Tries and raises as `send`."""
+        return self._patiently(call, log, lambda: self._once(call))
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._client.rest_client.close()
+
+    def _patiently(self, call: Call, log: list[Request], attempt: Callable[[], T]) -> T:
+        """Return what `attempt` returns, as often as it takes and is safe, within the backoff's limits."""
+        deadline = self._monotonic() + self._backoff.total
+        tries = 0
+        while True:
+            log.append(call.asked)
+            tries += 1
+            try:
+                with _lost_answers(call.asked):
+                    return attempt()
+            except Unavailable as error:
+                pause = self._backoff.pause(tries, self._chance(), error.retry_after)
+                over = tries >= self._backoff.tries or self._monotonic() + pause > deadline
+                if over or not (call.repeatable or error.untouched):
+                    error.retry_after = error.retry_after or HINT
+                    raise
+            self._sleep(pause)
+
+    def _once(self, call: Call) -> BaseHTTPResponse:
+        """Send the request once and return a 2xx answer with its body unread, or raise what the answer means."""
+        client = self._client
+        headers = {**client.default_headers, "Accept": "application/json"}
+        if token := client.configuration.get_api_key_with_prefix("BearerToken"):
+            headers["Authorization"] = token
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        url = client.configuration.host + call.path + (f"?{urlencode(call.query)}" if call.query else "")
+        timeouts = (CONNECT_TIMEOUT, call.read_timeout)
+        response: BaseHTTPResponse = client.call_api(
+            call.method, url, headers, call.body, _request_timeout=timeouts
+        ).response
+        if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
+            raise refusal(call.asked, response.status, response.data, _seconds(response.headers.get("Retry-After")))
+        return response
+
+
+@contextmanager
+def _lost_answers(asked: Request) -> Iterator[None]:
+    """Turn a connection that failed or broke into Unavailable."""
+    try:
+        yield
+    except (NewConnectionError, ConnectTimeoutError) as error:
+        reason = f"{asked}: no connection: {error}"
+        raise Unavailable(reason, untouched=True) from error
+    except (HTTPError, ApiException) as error:  # rest.py turns TLS errors into an ApiException
+        reason = f"{asked}: no answer: {error}"
+        raise Unavailable(reason) from error
+
+
+def _object(asked: Request, body: bytes) -> dict[str, Any]:
+    """Return the JSON object in `body`, or raise Unavailable: no API server answers otherwise, but a proxy may."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        reason = f"{asked}: the answer is not a JSON object"
+        raise Unavailable(reason)
+    return answer
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return a Retry-After header in seconds; the form with a date, which no API server sends, counts as none."""
+    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
