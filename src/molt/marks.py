@@ -1,0 +1,99 @@
+"""The marks that molt leaves on pods: labels that selectors act on, annotations that say why and how to undo it.
+
+    label       compromised      quarantined; what the deny-all NetworkPolicy selects
+    label       retiring         the old pod of a move, which serves until its replacement is Ready
+    label       exempt           on a namespace: nothing in it is ever touched
+    annotation  original-labels  the labels that were taken off, as a JSON object
+    annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since
+
+All start with `molt-project.io/`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from molt import timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+PREFIX = "molt-project.io"
+
+COMPROMISED = f"{PREFIX}/compromised"
+RETIRING = f"{PREFIX}/retiring"
+EXEMPT = f"{PREFIX}/exempt"
+TRUE = "true"
+
+ORIGINAL_LABELS = f"{PREFIX}/original-labels"
+REASON = f"{PREFIX}/reason"
+WORKLOAD = f"{PREFIX}/workload"
+QUARANTINED_AT = f"{PREFIX}/quarantined-at"
+RULE = f"{PREFIX}/rule"
+ALERT = f"{PREFIX}/alert"
+POLICY = f"{PREFIX}/policy"
+OWNER = f"{PREFIX}/owner"
+RETIRING_SINCE = f"{PREFIX}/retiring-since"
+
+QUARANTINE_ANNOTATIONS = (ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY)
+RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE)
+
+ISOLATION = "molt-quarantine"
+"""The name of the deny-all NetworkPolicy in each namespace that has, or had, a quarantined pod."""
+
+TEXT_LIMIT = 512
+"""No annotation made from an alert's text is longer, in characters."""
+
+
+def labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the object's labels; empty when it has none."""
+    return obj["metadata"].get("labels") or {}
+
+
+def annotations(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the object's annotations; empty when it has none."""
+    return obj["metadata"].get("annotations") or {}
+
+
+def is_compromised(pod: Mapping[str, Any]) -> bool:
+    """Tell whether the pod is in quarantine."""
+    return labels(pod).get(COMPROMISED) == TRUE
+
+
+def is_retiring(pod: Mapping[str, Any]) -> bool:
+    """Tell whether the pod is the old one of a move that is not finished."""
+    return labels(pod).get(RETIRING) == TRUE
+
+
+def original_labels(pod: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the labels that were taken off the pod, or None when the annotation is not there or not readable."""
+    try:
+        kept = json.loads(annotations(pod).get(ORIGINAL_LABELS, ""))
+    except ValueError:
+        return None
+    if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
+        return None
+    return kept
+
+
+def render_labels(kept: Mapping[str, str]) -> str:
+    """Return labels as the text that `original_labels` reads."""
+    return json.dumps(dict(kept), sort_keys=True, separators=(",", ":"))
+
+
+def printable(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return untrusted text as one line of at most `limit` printable characters; the cut shows as `...`."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def stamp(time: datetime) -> str:
+    """Return an aware time as an annotation has it: RFC 3339 in UTC, to the millisecond."""
+    return timestamps.render(time.replace(microsecond=time.microsecond // 1000 * 1000))
+
+
+def time_of(text: str | None) -> datetime | None:
+    """Return the time that an annotation or a creationTimestamp says, or None when it says none."""
+    return timestamps.rfc3339(text) if text else None
