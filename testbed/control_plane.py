@@ -12,15 +12,15 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from testbed.api import Api
 from testbed.process import Program
 from testbed.recipe import TestbedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _NODES = ("node-a", "node-b", "node-c")
 _READY_WITHIN = 90.0  # seconds, for each part; a busy machine of two cores needs 10 in all

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-
-from testbed.recipe import TestbedError
 from typing import TYPE_CHECKING
 
+from testbed.recipe import TestbedError
+
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Sequence
+    from pathlib import Path
 
 _TAIL = 2_000  # characters of a log that an error quotes
 
