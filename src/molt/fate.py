@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from molt.outcome import Done, Ignored
+from molt.outcome import DeadLettered, Done, Ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from molt.events import Event
     from molt.outcome import Outcome
 
-Fate = Literal["acted", "skipped", "ignored"]
+Fate = Literal["acted", "skipped", "ignored", "dead-lettered"]
 
 _SLIP_TYPES = "io.molt-project."
 
@@ -24,11 +24,13 @@ def fate(incoming: Event, outcome: Outcome) -> tuple[Fate, str] | None:
     It was acted on if this step or any before it acted, whatever the last one did; the reason is then that of the last
     step which acted. A rehearsal changed nothing and counts as skipped.
     """
-    following = None if isinstance(outcome, Ignored) else outcome.event
-    if following is not None and "remedy" in following.extensions:
-        return None
+    if isinstance(outcome, DeadLettered):
+        return "dead-lettered", outcome.reason
     if isinstance(outcome, Ignored):
         return "ignored", outcome.reason
+    following = outcome.event
+    if following is not None and "remedy" in following.extensions:
+        return None
     if isinstance(outcome, Done) and not outcome.rehearsed:
         return "acted", outcome.reason or next(_reasons(following), "")
     acted = next(_reasons(following), None) if following else None

@@ -24,8 +24,9 @@ class MoltError(Exception):
     """An error with a reason fit to show: one line of text, whatever it was made from."""
 
     def __init__(self, reason: str) -> None:
-        """Keep `reason` with line breaks and runs of blanks folded to one blank."""
-        self.reason = " ".join(reason.split())
+        """Keep `reason` with runs of blanks and line breaks folded to one blank, and what cannot be printed escaped."""
+        folded = " ".join(reason.split())
+        self.reason = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in folded)
         super().__init__(self.reason)
 
 
@@ -70,7 +71,14 @@ class Ignored:
     reason: str
 
 
-Outcome = Done | Skipped | Ignored
+@dataclass(frozen=True, slots=True)
+class DeadLettered:
+    """The event is in the dead letter, for `reason`; only the function that keeps the dead letter says so."""
+
+    reason: str
+
+
+Outcome = Done | Skipped | Ignored | DeadLettered
 
 
 class Clock(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, Self
 from molt.outcome import BadEvent
 from molt.whereabouts import NAME, NAMESPACE
 
-_REMEDY = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_REMEDY = NAMESPACE  # an RFC 1123 label, as the name of every Service
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 

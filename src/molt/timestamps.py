@@ -1,7 +1,7 @@
 """The times that Falco and CloudEvents write, read to the nanosecond.
 
 Falco writes RFC 3339 with 0 to 9 fraction digits in `time`, epoch nanoseconds in `evt.time` and `evt.rawtime`;
-forwarders add epoch seconds (`date`) and epoch microseconds, and offsets that no RFC knows (`Z+2`, a UTC time all the same).
+forwarders add epoch seconds (`date`) and microseconds, and offsets that no RFC knows (`Z+2`, UTC all the same).
 """
 
 from __future__ import annotations

@@ -1,0 +1,135 @@
+"""waitress, made to end without losing a request, and to answer what is no HTTP in one line of text.
+
+waitress stops at SIGTERM wherever it is. Here it closes the door first and goes on until everything that came in is
+answered and sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from molt import log
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+BODY_LIMIT = 2**20  # bytes of an event; Falco's alerts have 1 to 64 KiB
+
+_READ_LIMIT = (
+    4 * BODY_LIMIT
+)  # bytes read to be refused: a sender cut off in the middle would not read why, and try again
+_THREADS = 10  # the 8 events that service.yaml lets in at a time (containerConcurrency), and the probes
+_TICK = 1.0  # seconds; a signal or a finished request ends the wait at once
+_PATIENCE = 5.0  # seconds without a byte from, or to, a client, after which draining does not wait for it
+
+
+class Listener:
+    """A listening socket, on all addresses of IPv4 and IPv6, and the application behind it."""
+
+    def __init__(self, app: WSGIApplication, function: str, port: int) -> None:
+        """Listen, on a free port if `port` is 0. Raises OSError when the port is taken."""
+        _take_logs(function)
+        self._socket = _listen(port)
+        self._map: dict[int, Any] = {}
+        # Buffers stay in memory: the root file system of a function is read-only.
+        settings: dict[str, Any] = {
+            "sockets": [self._socket],
+            "threads": _THREADS,
+            "ident": function,
+            "max_request_body_size": _READ_LIMIT,
+            "inbuf_overflow": 2 * _READ_LIMIT,
+            "outbuf_overflow": 2 * _READ_LIMIT,
+        }
+        self._server = cast("Any", create_server(app, map=self._map, **settings))
+        self._server.channel_class = _Channel
+        self._draining = False
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._socket.getsockname()[1])
+
+    def drain(self) -> None:
+        """Make `run` end once all that came in is answered; may be called from a signal handler."""
+        self._draining = True
+        self._server.pull_trigger()
+
+    def run(self) -> None:
+        """Serve until drained."""
+        while not self._draining:
+            self._turn()
+        wasyncore.dispatcher.close(self._server)  # not the server's own close, which would take the trigger, too
+        self._turn(0)
+        while any(map(_is_busy, self._channels())):
+            self._turn()
+        for channel in self._channels():
+            channel.handle_close()
+        self._server.task_dispatcher.shutdown()
+        self._server.trigger.close()
+
+    def _turn(self, timeout: float = _TICK) -> None:
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+
+    def _channels(self) -> list[Any]:
+        return list(self._server.active_channels.values())
+
+
+class _RefusalTask(ErrorTask):
+    """The answer to what waitress could not read: one line, logged as every refusal."""
+
+    def execute(self) -> None:
+        """Write the answer, and end the connection."""
+        error = cast("Any", self.request).error
+        reason = " ".join(f"{error.reason}: {error.body}".split())
+        log.write("warning", self.channel.server.adj.ident, outcome="refused", reason=reason, status=error.code)
+        body = reason.encode("ascii", "backslashreplace") + b"\n"
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers = [("Content-Type", "text/plain; charset=utf-8")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):
+    """A connection."""
+
+    error_task_class = _RefusalTask
+
+
+class _Lines(logging.Handler):
+    """Writes what waitress has to say as our lines."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(logging.WARNING)
+        self._function = function
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; a traceback is a part of the message."""
+        log.write(record.levelname.lower(), self._function, message=self.format(record))
+
+
+def _take_logs(function: str) -> None:
+    logger = logging.getLogger("waitress")
+    logger.handlers[:] = [_Lines(function)]
+    logger.propagate = False
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is what a burst looks like
+
+
+def _listen(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
+
+
+def _is_busy(channel: Any) -> bool:
+    """Tell whether a connection has a request in work, or one on its way in or an answer on its way out that moves."""
+    moving = channel.request is not None or channel.total_outbufs_len > 0
+    return bool(channel.requests) or (moving and time.time() - channel.last_activity < _PATIENCE)
