@@ -70,7 +70,7 @@ class Reader:
     """One object of a manifest, read field by field; what no read has asked for is unknown (`close`)."""
 
     def __init__(self, value: Any, path: str, problems: Problems) -> None:
-        """Read `value`, which stands at `path` ("" is the whole manifest); null reads as empty, other types are noted."""
+        """Read `value`, which stands at `path` ("" is the whole manifest); null reads as empty; no object is noted."""
         self.path = path
         self.problems = problems
         self._asked: list[str] = []
@@ -166,10 +166,11 @@ class Reader:
         return Reader(self.raw(name, required=required), self.at(name), self.problems)
 
     def pairs(self, *, most: int) -> list[tuple[Any, Any]]:
-        """Return all keys and values of this object, whose keys are data and no fields."""
-        if len(self._values) > most:
-            self.problems.note(self.path, f"has {len(self._values)} entries, more than {most}")
-        return list(self._values.items())
+        """Return the keys and values of this object, whose keys are data and no fields."""
+        found = [(key, value) for key, value in self._values.items() if value is not None]
+        if len(found) > most:
+            self.problems.note(self.path, f"has {len(found)} entries, more than {most}")
+        return found
 
     def close(self) -> None:
         """Note every field that no read has asked for."""

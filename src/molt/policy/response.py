@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from molt.alert import Priority
 from molt.itinerary import Step
 from molt.policy import amount, expression, manifest, selector
 from molt.policy.amount import Amount
 from molt.policy.fields import Problems, Reader
+from molt.priority import Priority
 
 if TYPE_CHECKING:
     from molt.policy.selector import Selector
@@ -19,6 +20,7 @@ SCOPES = ("Siblings", "Workload", "Pod")
 REMEDIES = ("quarantine", "rotate")
 _ONE = Amount(1)
 _PER_MINUTE = 20
+_NAMESPACE = (re.compile(r"[a-z0-9*?-]+"), "a name of a namespace, with * and ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _match(reader: Reader) -> Match:
         minimum_priority=Priority.parse(priority) if priority else None,
         tags=reader.strings("tags", most=64, longest=128),
         sources=reader.strings("sources", most=16, longest=64),
-        namespaces=reader.strings("namespaces", most=64, longest=63),
+        namespaces=reader.strings("namespaces", most=64, longest=63, pattern=_NAMESPACE),
         pod_selector=selector.parse(reader.object("podSelector")) if reader.has("podSelector") else None,
         expression=reader.text("expression", longest=4096),
     )
