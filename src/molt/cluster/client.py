@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from molt.cluster import connect
 from molt.cluster.errors import Expired, Rejected, Request
 from molt.cluster.options import deletion, filled, typed, writing
-from molt.cluster.resources import PODS, Resource
+from molt.cluster.resources import ACCOUNTS, PODS, Resource
 from molt.cluster.stream import events
 from molt.cluster.transport import Call, Transport
 
@@ -117,6 +117,13 @@ class Cluster:
         return self._send(
             "create", "POST", resource, namespace, query=query, body=typed(resource, body), repeatable=dry_run
         )
+
+    def request_token(self, account: str, namespace: str, seconds: int) -> str:
+        """Return a new token of a ServiceAccount, good for `seconds`, or for as long as the API server allows."""
+        kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        body = kind | {"spec": {"expirationSeconds": seconds}}
+        answer = self._send("create", "POST", ACCOUNTS, namespace, account, subresource="token", body=body)
+        return str(answer["status"]["token"])
 
     def apply(
         self,

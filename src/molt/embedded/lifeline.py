@@ -1,0 +1,32 @@
+"""Runs a module as a process that ends when its parent does: `python -m molt.embedded.lifeline MODULE ARGUMENT...`.
+
+The parent holds the other end of our standard input. When the parent dies, even by kill -9, that end closes, and we
+stop as on SIGTERM: no process of the local runtime outlives it. The module that runs knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import threading
+
+
+def end_with(stdin: int) -> None:
+    """Read `stdin` until its writer is gone, then ask this process to stop."""
+    while os.read(stdin, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run(argv: list[str]) -> None:
+    """Run module `argv[0]` as `__main__` with the rest as its arguments, tied to standard input."""
+    module, *arguments = argv
+    threading.Thread(target=end_with, args=(sys.stdin.fileno(),), name="lifeline", daemon=True).start()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

@@ -1,0 +1,44 @@
+"""What each function's process gets: a kubeconfig of its own account, never the administrator's, and its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from molt.embedded.runtime import install, kubeconfig
+from molt.embedded.runtime.child import Child
+from molt.embedded.runtime.services import FunctionService, SecretKey
+from molt.embedded.runtime.state import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from molt.cluster import Cluster
+    from molt.embedded.runtime.state import StateFolder
+
+TOKEN_LIFE = 24 * 3600  # seconds
+
+
+def child_maker(
+    function: FunctionService,
+    admin: Cluster,
+    target: Mapping[str, Any],
+    state: StateFolder,
+    environment: Mapping[str, str],
+) -> Callable[[], Child]:
+    """Return what makes the function's process, as its own ServiceAccount in the cluster `target` (of a kubeconfig)."""
+
+    def prepare() -> dict[str, str]:
+        token = admin.request_token(function.account, function.namespace, TOKEN_LIFE)
+        config = state.accounts / f"{function.name}.kubeconfig"
+        write_private(config, kubeconfig.render(target, token))
+        settings = {name: _value(admin, function.namespace, value) for name, value in function.settings.items()}
+        return {**environment, **settings, "PORT": "0", "KUBECONFIG": str(config)}
+
+    def make() -> Child:
+        return Child(function.name, [function.package], prepare, state.log(function.name))
+
+    return make
+
+
+def _value(admin: Cluster, namespace: str, value: str | SecretKey) -> str:
+    return install.secret_value(admin, namespace, value.name, value.key) if isinstance(value, SecretKey) else value

@@ -1,0 +1,63 @@
+"""The runtime's own door: Falco's alerts in at /falco, the broker's deliveries on to the functions below /functions."""
+
+from __future__ import annotations
+
+import http
+from typing import TYPE_CHECKING
+from wsgiref.util import shift_path_info
+
+import urllib3
+
+from molt import events, forward
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_LIMIT = 1024 * 1024  # bytes; what the functions take
+
+
+class Gateway:
+    """A WSGI application: POST Falco's http_output or Falcosidekick's webhook; the broker gets a CloudEvent."""
+
+    def __init__(self, broker: str) -> None:
+        """Send to the broker's address."""
+        self._broker = broker
+        self._pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=10)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer 202 once the broker has the alert for good; 503 when it has not, and the sender should try again."""
+        if environ["REQUEST_METHOD"] != "POST":
+            return answer(start_response, http.HTTPStatus.METHOD_NOT_ALLOWED, "POST one alert")
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > _LIMIT:
+            return answer(start_response, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {_LIMIT} bytes")
+        try:
+            headers, body = events.render(forward.event_of(environ["wsgi.input"].read(length)))
+            reply = self._pool.request("POST", self._broker, body=body, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            return answer(start_response, http.HTTPStatus.SERVICE_UNAVAILABLE, f"the broker: {error}")
+        return answer(start_response, http.HTTPStatus(reply.status), reply.data.decode(errors="replace"))
+
+
+class Front:
+    """A WSGI application made of others, told apart by the first part of the path."""
+
+    def __init__(self, **parts: WSGIApplication) -> None:
+        """Serve these; a part may be added later."""
+        self.parts = dict(parts)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Hand the request to its part."""
+        part = self.parts.get(shift_path_info(environ) or "")
+        if part is None:
+            return answer(start_response, http.HTTPStatus.BAD_REQUEST, "POST alerts to /falco")
+        return part(environ, start_response)
+
+
+def answer(start_response: StartResponse, status: http.HTTPStatus, line: str) -> list[bytes]:
+    """Answer one line of text, or nothing at all."""
+    start_response(f"{status.value} {status.phrase}", [("content-type", "text/plain; charset=utf-8")])
+    text = " ".join(line.split())
+    return [f"{text}\n".encode()] if text else []

@@ -1,0 +1,68 @@
+"""Kubeconfigs: reading where a context's cluster is, and writing one for an account of ours in that cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from molt.outcome import MoltError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class NoSuchContext(MoltError):
+    """The kubeconfig has no such context, or is none."""
+
+
+def cluster_of(files: str, context: str) -> dict[str, Any]:
+    """Return the `cluster` entry of a context in the kubeconfig files `files` (joined by `:`), its paths absolute.
+
+    Raises NoSuchContext. As kubectl does, the first file that has an entry of a name wins.
+    """
+    clusters: dict[str, dict[str, Any]] = {}
+    contexts: dict[str, str] = {}
+    for path in (Path(name).expanduser() for name in files.split(":") if name):
+        config = _read(path)
+        for entry in config.get("clusters") or []:
+            clusters.setdefault(entry["name"], _absolute(entry["cluster"], path.parent))
+        for entry in config.get("contexts") or []:
+            contexts.setdefault(entry["name"], entry["context"]["cluster"])
+    if context not in contexts:
+        raise NoSuchContext(f"no context {context!r} in {files}; there are: {', '.join(sorted(contexts)) or 'none'}")
+    if contexts[context] not in clusters:
+        raise NoSuchContext(f"context {context!r} names the cluster {contexts[context]!r}, which is not in {files}")
+    return clusters[contexts[context]]
+
+
+def render(cluster: Mapping[str, Any], token: str) -> str:
+    """Return the text of a kubeconfig for one account of one cluster (JSON is YAML)."""
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "molt", "cluster": dict(cluster)}],
+            "users": [{"name": "molt", "user": {"token": token}}],
+            "contexts": [{"name": "molt", "context": {"cluster": "molt", "user": "molt"}}],
+            "current-context": "molt",
+        },
+        indent=1,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise NoSuchContext(f"kubeconfig {path}: {error}") from None
+    if not isinstance(config, dict):
+        raise NoSuchContext(f"kubeconfig {path} is not a kubeconfig")
+    return config
+
+
+def _absolute(cluster: dict[str, Any], folder: Path) -> dict[str, Any]:
+    authority = cluster.get("certificate-authority")
+    return cluster if authority is None else {**cluster, "certificate-authority": str(folder / authority)}
