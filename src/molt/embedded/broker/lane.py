@@ -1,0 +1,78 @@
+"""A queue with its own few threads: what waits in one lane never holds up another."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Lane:
+    """Calls `work(number)` for every number put in, when its time has come, at most `width` at once.
+
+    Threads are started when they are needed. Waiting for a later time takes none.
+    """
+
+    def __init__(self, name: str, work: Callable[[int], None], width: int) -> None:
+        """Make an empty lane."""
+        self._name = name
+        self._work = work
+        self._width = width
+        self._ready: deque[int] = deque()
+        self._later: list[tuple[float, int]] = []
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._open = True
+
+    def put(self, number: int, delay: float = 0.0) -> None:
+        """Have `number` worked on, `delay` seconds from now or later; after `close` it is left alone."""
+        with self._changed:
+            if not self._open:
+                return
+            if delay > 0:
+                heapq.heappush(self._later, (time.monotonic() + delay, number))
+            else:
+                self._ready.append(number)
+            if self._idle:
+                self._changed.notify()
+            elif len(self._threads) < self._width:
+                thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def close(self) -> None:
+        """Start nothing more."""
+        with self._changed:
+            self._open = False
+            self._changed.notify_all()
+
+    def join(self, deadline: float) -> bool:
+        """Wait until monotonic time `deadline` for what was started; tell whether all of it ended."""
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self) -> None:
+        while (number := self._take()) is not None:
+            self._work(number)
+
+    def _take(self) -> int | None:
+        with self._changed:
+            while self._open:
+                now = time.monotonic()
+                while self._later and self._later[0][0] <= now:
+                    self._ready.append(heapq.heappop(self._later)[1])
+                if self._ready:
+                    if len(self._ready) > 1 and self._idle:
+                        self._changed.notify()
+                    return self._ready.popleft()
+                self._idle += 1
+                self._changed.wait(self._later[0][0] - now if self._later else None)
+                self._idle -= 1
+        return None
