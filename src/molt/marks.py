@@ -47,30 +47,30 @@ TEXT_LIMIT = 512
 """No annotation made from an alert's text is longer, in characters."""
 
 
-def labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
+def labels_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the object's labels; empty when it has none."""
     return obj["metadata"].get("labels") or {}
 
 
-def annotations(obj: Mapping[str, Any]) -> Mapping[str, str]:
+def annotations_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the object's annotations; empty when it has none."""
     return obj["metadata"].get("annotations") or {}
 
 
 def is_compromised(pod: Mapping[str, Any]) -> bool:
     """Tell whether the pod is in quarantine."""
-    return labels(pod).get(COMPROMISED) == TRUE
+    return labels_of(pod).get(COMPROMISED) == TRUE
 
 
 def is_retiring(pod: Mapping[str, Any]) -> bool:
     """Tell whether the pod is the old one of a move that is not finished."""
-    return labels(pod).get(RETIRING) == TRUE
+    return labels_of(pod).get(RETIRING) == TRUE
 
 
 def original_labels(pod: Mapping[str, Any]) -> dict[str, str] | None:
     """Return the labels that were taken off the pod, or None when the annotation is not there or not readable."""
     try:
-        kept = json.loads(annotations(pod).get(ORIGINAL_LABELS, ""))
+        kept = json.loads(annotations_of(pod).get(ORIGINAL_LABELS, ""))
     except ValueError:
         return None
     if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
