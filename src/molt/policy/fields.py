@@ -161,6 +161,15 @@ class Reader:
                 found.append(value)
         return tuple(found)
 
+    def objects(self, name: str, *, most: int, required: bool = False) -> list[Reader]:
+        """Return a reader of each of the list's objects; one that is null or no object is noted, and reads as empty."""
+        found = []
+        for path, item in self.items(name, most=most, required=required):
+            if item is None:
+                self.problems.note(path, "must be an object, not null")
+            found.append(Reader(item, path, self.problems))
+        return found
+
     def object(self, name: str, *, required: bool = False) -> Reader:
         """Return a reader of an object field; absent reads as empty."""
         return Reader(self.raw(name, required=required), self.at(name), self.problems)
@@ -172,11 +181,12 @@ class Reader:
             self.problems.note(self.path, f"has {len(found)} entries, more than {most}")
         return found
 
-    def close(self) -> None:
-        """Note every field that no read has asked for."""
+    def close(self, known: Iterable[str] = ()) -> None:
+        """Note every field that no read has asked for, and that is not otherwise `known`."""
+        names = [*self._asked, *known]
         for name in self._values:
-            if name not in self._asked:
-                self.problems.note(self.at(str(name)), "unknown field" + _guess(name, self._asked, joint=", "))
+            if name not in names:
+                self.problems.note(self.at(str(name)), "unknown field" + _guess(name, names, joint=", "))
 
 
 def text(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from molt.policy import manifest, response, rotation
-from molt.policy.fields import PolicyError, Problem
+from molt.policy.fields import PolicyError, Problem, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def _policy(obj: Any) -> ResponsePolicy | RotationPolicy | PolicyError | None:
     group = str(version).partition("/")[0]
     parse = _PARSERS.get(kind) if isinstance(kind, str) else None
     if parse is None and group == manifest.GROUP:
-        return PolicyError([Problem("kind", f"no policy is of kind {kind}")])
+        return PolicyError([Problem("kind", f"{quote(kind)} is none of {', '.join(_PARSERS)}")])
     if parse is None or group != manifest.GROUP:
         return None
     try:

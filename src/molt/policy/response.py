@@ -13,11 +13,12 @@ from molt.policy.fields import Problems, Reader
 from molt.priority import Priority
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from molt.policy.selector import Selector
 
 KIND = "ResponsePolicy"
 SCOPES = ("Siblings", "Workload", "Pod")
-REMEDIES = ("quarantine", "rotate")
 _ONE = Amount(1)
 _PER_MINUTE = 20
 _NAMESPACE = (re.compile(r"[a-z0-9*?-]+"), "a name of a namespace, with * and ?")
@@ -76,7 +77,7 @@ def parse(obj: Any) -> ResponsePolicy:
         mode=spec.choice("mode", manifest.MODES, default="DryRun"),
         order=spec.integer("order", least=0, most=1_000_000, default=100),
         match=_match(spec.object("match", required=True)),
-        remedies=tuple(_remedy(item, path, problems) for path, item in spec.items("remedies", most=8, required=True)),
+        remedies=tuple(map(_remedy, spec.objects("remedies", most=8, required=True))),
         limits=_limits(spec.object("limits")),
     )
     spec.close()
@@ -96,26 +97,10 @@ def _match(reader: Reader) -> Match:
         pod_selector=selector.parse(reader.object("podSelector")) if reader.has("podSelector") else None,
         expression=reader.text("expression", longest=4096),
     )
-    reader.raw("podSelector")
-    reader.close()
+    reader.close(known=["podSelector"])
     if match.expression and (problem := expression.check(match.expression)):
         reader.problems.note(reader.at("expression"), problem)
     return match
-
-
-def _remedy(value: Any, path: str, problems: Problems) -> Step:
-    """Read one of spec.remedies: an object with the one field that names the remedy."""
-    reader = Reader({} if value is None else value, path, problems)
-    named = [name for name in REMEDIES if reader.has(name)]
-    parameters = {"quarantine": _quarantine, "rotate": _rotate}
-    read = {name: parameters[name](reader.object(name)) for name in REMEDIES}
-    reader.close()
-    if len(named) != 1 and isinstance(value, dict):
-        problems.note(
-            path,
-            f"must have exactly one of {', '.join(REMEDIES)} (one without parameters is written `quarantine: {{}}`)",
-        )
-    return Step(named[0], read[named[0]]) if named else Step("", {})
 
 
 def _quarantine(reader: Reader) -> dict[str, Any]:
@@ -132,6 +117,21 @@ def _rotate(reader: Reader) -> dict[str, Any]:
     }
     reader.close()
     return parameters
+
+
+_REMEDIES: dict[str, Callable[[Reader], dict[str, Any]]] = {"quarantine": _quarantine, "rotate": _rotate}
+
+
+def _remedy(reader: Reader) -> Step:
+    """Read one of spec.remedies: an object with the one field that names the remedy."""
+    steps = [Step(name, read(reader.object(name))) for name, read in _REMEDIES.items() if reader.has(name)]
+    reader.close(known=_REMEDIES)
+    if len(steps) == 1:
+        return steps[0]
+    if reader.readable:
+        one_of = f"must have exactly one of {', '.join(_REMEDIES)}"
+        reader.problems.note(reader.path, f"{one_of} (one without parameters is written `quarantine: {{}}`)")
+    return Step("", {})
 
 
 def _limits(reader: Reader) -> Limits:

@@ -89,15 +89,14 @@ def _labels(reader: Reader) -> list[Requirement]:
 def _expressions(reader: Reader) -> list[Requirement]:
     """Read matchExpressions."""
     found = []
-    for path, item in reader.items("matchExpressions", most=_MOST):
-        expression = Reader(item, path, reader.problems)
+    for expression in reader.objects("matchExpressions", most=_MOST):
         key = expression.text("key", required=True, longest=_LONGEST_KEY, pattern=_KEY)
         operator = expression.choice("operator", OPERATORS, required=True)
         values = [_value(value, where, reader) for where, value in expression.items("values", most=_MOST)]
         if operator in ("In", "NotIn") and not values:
-            reader.problems.note(path, f"{operator} needs values")
+            reader.problems.note(expression.path, f"{operator} needs values")
         elif operator in ("Exists", "DoesNotExist") and values:
-            reader.problems.note(path, f"{operator} takes no values")
+            reader.problems.note(expression.path, f"{operator} takes no values")
         expression.close()
         found.append(Requirement(key, operator, tuple(values)))
     return found

@@ -1,0 +1,381 @@
+"""One table of policies, valid and not, with the parser's words about each; the CRDs must agree on it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+RESPONSE, ROTATION = "ResponsePolicy", "RotationPolicy"
+PRIORITIES = "Emergency, Alert, Critical, Error, Warning, Notice, Informational, Debug"
+ONE_REMEDY = "must have exactly one of quarantine, rotate (one without parameters is written `quarantine: {}`)"
+ONE_LIFETIME = "spec.lifetime: must have either every, or both min and max"
+LABEL = "x" * 63
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A spec, and every problem that the parser finds; none: it is valid."""
+
+    about: str
+    kind: str
+    spec: Any
+    problems: tuple[str, ...] = ()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Return the whole object."""
+        return manifest(self.kind, self.spec)
+
+
+def manifest(kind: str, spec: Any) -> dict[str, Any]:
+    """Return an object of `kind` with a name and `spec`."""
+    metadata = {"name": "under-test"} | ({"namespace": "default"} if kind == ROTATION else {})
+    return {"apiVersion": "molt-project.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _response(about: str, *problems: str, match: Any = None, **spec: Any) -> Verdict:
+    return Verdict(about, RESPONSE, {"match": match or {}, "remedies": [], **spec}, problems)
+
+
+def _rotation(about: str, *problems: str, **spec: Any) -> Verdict:
+    return Verdict(about, ROTATION, {"selector": {}, "lifetime": {"every": "1h"}, **spec}, problems)
+
+
+def _lifetime(about: str, *problems: str, **lifetime: Any) -> Verdict:
+    return _rotation(about, *problems, lifetime=lifetime)
+
+
+def _selector(about: str, *problems: str, **selector: Any) -> Verdict:
+    return _rotation(about, *problems, selector=selector)
+
+
+FULL_RESPONSE: dict[str, Any] = {
+    "mode": "Enforce",
+    "order": 7,
+    "match": {
+        "rules": ["Web Server *", "Terminal shell in container"],
+        "minimumPriority": "Warning",
+        "tags": ["mitre_*", "T1059"],
+        "sources": ["syscall"],
+        "namespaces": ["shop-?", "prod*"],
+        "podSelector": {
+            "matchLabels": {"app": "web", "example.com/tier": ""},
+            "matchExpressions": [
+                {"key": "zone", "operator": "In", "values": ["a", "b"]},
+                {"key": "zone", "operator": "Exists"},
+            ],
+        },
+        "expression": "alert.priority == 'Critical'",
+    },
+    "remedies": [{"quarantine": {}}, {"rotate": {"scope": "Workload", "strategy": "Evict"}}, {"rotate": {}}],
+    "limits": {"perWorkload": "30%", "perMinute": 5},
+}
+FULL_ROTATION: dict[str, Any] = {
+    "mode": "Enforce",
+    "selector": {
+        "matchLabels": {"app": "web"},
+        "matchExpressions": [
+            {"key": "a/b", "operator": "NotIn", "values": [""]},
+            {"key": "c", "operator": "DoesNotExist", "values": []},
+        ],
+    },
+    "lifetime": {"min": "30m", "max": "1h30m"},
+    "strategy": "Evict",
+    "maxMoving": "25%",
+    "minAge": "90s",
+}
+
+VERDICTS = [
+    # The whole.
+    Verdict("every field of a ResponsePolicy", RESPONSE, FULL_RESPONSE),
+    Verdict("every field of a RotationPolicy", ROTATION, FULL_ROTATION),
+    _response("the least of a ResponsePolicy"),
+    _rotation("the least of a RotationPolicy"),
+    Verdict("an empty ResponsePolicy", RESPONSE, {}, ("spec.match: missing", "spec.remedies: missing")),
+    Verdict("an empty RotationPolicy", ROTATION, {}, ("spec.selector: missing", "spec.lifetime: missing")),
+    Verdict("no spec", RESPONSE, None, ("spec: missing",)),
+    Verdict("a spec that is a list", ROTATION, [], ("spec: must be an object, not a list",)),
+    Verdict(
+        "null where a value must be",
+        RESPONSE,
+        {"match": None, "remedies": None},
+        ("spec.match: missing", "spec.remedies: missing"),
+    ),
+    _response("null where a default is", mode=None, order=None, limits={"perWorkload": None, "perMinute": None}),
+    _response("an unknown field", 'spec.modes: unknown field, did you mean "mode"?', modes="DryRun"),
+    _response("a field of a later version", "spec.evidence: unknown field", evidence=None),
+    # mode, order
+    _response(
+        "a mode in small letters",
+        'spec.mode: "enforce" is not one of DryRun, Enforce; did you mean "Enforce"?',
+        mode="enforce",
+    ),
+    _response("an order as text", "spec.order: must be an integer, not a string", order="7"),
+    _response("an order as a boolean", "spec.order: must be an integer, not a boolean", order=True),
+    _response("an order as a whole float", order=7.0),
+    _response("an order as a fraction", "spec.order: must be an integer, not a number", order=7.5),
+    _response("an order below 0", "spec.order: -1 is not in 0..1000000", order=-1),
+    _response("an order above the most", "spec.order: 1000001 is not in 0..1000000", order=1_000_001),
+    # match
+    _response(
+        "an empty list of rules", "spec.match.rules: must not be empty; leave it out instead", match={"rules": []}
+    ),
+    _response("rules as text", "spec.match.rules: must be a list, not a string", match={"rules": "Web*"}),
+    _response(
+        "a rule that is a number", "spec.match.rules[1]: must be a string, not an integer", match={"rules": ["a", 1]}
+    ),
+    _response("a rule that is null", "spec.match.rules[0]: must be a string, not null", match={"rules": [None]}),
+    _response("an empty rule", "spec.match.rules[0]: must not be empty", match={"rules": [""]}),
+    _response("a rule twice", 'spec.match.rules[1]: "a" is listed twice', match={"rules": ["a", "a"]}),
+    _response("a rule of 256 characters", match={"rules": ["ä" * 256]}),
+    _response(
+        "a rule of 257 characters",
+        "spec.match.rules[0]: has 257 characters, more than 256",
+        match={"rules": ["ä" * 257]},
+    ),
+    _response("128 rules", match={"rules": [str(number) for number in range(128)]}),
+    _response(
+        "129 rules",
+        "spec.match.rules: has 129 items, more than 128",
+        match={"rules": [str(number) for number in range(129)]},
+    ),
+    _response("the singular of rules", 'spec.match.rule: unknown field, did you mean "rules"?', match={"rule": ["a"]}),
+    _response(
+        "a priority with a slip",
+        f'spec.match.minimumPriority: "Critcal" is not one of {PRIORITIES}; did you mean "Critical"?',
+        match={"minimumPriority": "Critcal"},
+    ),
+    _response(
+        "a priority like nothing",
+        f'spec.match.minimumPriority: "P1" is not one of {PRIORITIES}',
+        match={"minimumPriority": "P1"},
+    ),
+    _response(
+        "a priority as a number",
+        f"spec.match.minimumPriority: 2 is not one of {PRIORITIES}",
+        match={"minimumPriority": 2},
+    ),
+    _response(
+        "a namespace in capitals",
+        'spec.match.namespaces[0]: "Shop" is not a name of a namespace, with * and ?',
+        match={"namespaces": ["Shop"]},
+    ),
+    _response("an empty podSelector", match={"podSelector": {}}),
+    _response("a podSelector of null", match={"podSelector": None}),
+    _response("an empty expression", "spec.match.expression: must not be empty", match={"expression": ""}),
+    _response(
+        "an expression that is too long",
+        "spec.match.expression: has 4098 characters, more than 4096",
+        match={"expression": "1" * 4098},
+    ),
+    # remedies
+    _response("remedies as an object", "spec.remedies: must be a list, not an object", remedies={"quarantine": {}}),
+    _response("a remedy without its braces", f"spec.remedies[0]: {ONE_REMEDY}", remedies=[{"quarantine": None}]),
+    _response("a remedy of null", "spec.remedies[0]: must be an object, not null", remedies=[None]),
+    _response("a remedy as text", "spec.remedies[0]: must be an object, not a string", remedies=["quarantine"]),
+    _response("two remedies in one", f"spec.remedies[0]: {ONE_REMEDY}", remedies=[{"quarantine": {}, "rotate": {}}]),
+    _response(
+        "an unknown remedy",
+        'spec.remedies[0].quarantin: unknown field, did you mean "quarantine"?',
+        f"spec.remedies[0]: {ONE_REMEDY}",
+        remedies=[{"quarantin": {}}],
+    ),
+    _response(
+        "a parameter that quarantine has not",
+        "spec.remedies[0].quarantine.scope: unknown field",
+        remedies=[{"quarantine": {"scope": "Pod"}}],
+    ),
+    _response(
+        "a scope of a later version",
+        'spec.remedies[0].rotate.scope: "Node" is not one of Siblings, Workload, Pod',
+        remedies=[{"rotate": {"scope": "Node"}}],
+    ),
+    _response(
+        "quarantine as true",
+        "spec.remedies[0].quarantine: must be an object, not a boolean",
+        remedies=[{"quarantine": True}],
+    ),
+    _response("eight remedies", remedies=[{"rotate": {}}] * 8),
+    _response("nine remedies", "spec.remedies: has 9 items, more than 8", remedies=[{"rotate": {}}] * 9),
+    # limits
+    _response("limits of one field", limits={"perMinute": 1}),
+    _response("no pod a minute", "spec.limits.perMinute: 0 is not in 1..10000", limits={"perMinute": 0}),
+    *(
+        _response(
+            f"{shown} pods of a workload",
+            f'spec.limits.perWorkload: {shown} is neither a count from 1 nor a percentage such as "25%"',
+            limits={"perWorkload": value},
+        )
+        for value, shown in [
+            (0, "0"),
+            (-1, "-1"),
+            (10_001, "10001"),
+            (1.5, "1.5"),
+            (True, "true"),
+            ("1", '"1"'),
+            ("0%", '"0%"'),
+            ("101%", '"101%"'),
+            ("5.5%", '"5.5%"'),
+            ("%", '"%"'),
+            ([], "[]"),
+        ]
+    ),
+    *(
+        _response(f"{value} of a workload", limits={"perWorkload": value})
+        for value in (1, 10_000, "1%", "99%", "100%", 2.0)
+    ),
+    # selector
+    _selector("a label that may be empty", matchLabels={"app": ""}),
+    _selector("a label of null", matchLabels={"app": None}),
+    _selector("the longest key and value", matchLabels={f"{LABEL}.{LABEL}/{LABEL}": LABEL}),
+    _selector(
+        "a value that is a number",
+        'spec.selector.matchLabels["app"]: must be a string, not an integer',
+        matchLabels={"app": 1},
+    ),
+    _selector(
+        "a value with a blank",
+        'spec.selector.matchLabels["app"]: "a b" is not a label value',
+        matchLabels={"app": "a b"},
+    ),
+    _selector(
+        "a value too long",
+        'spec.selector.matchLabels["app"]: has 64 characters, more than 63',
+        matchLabels={"app": "x" * 64},
+    ),
+    _selector(
+        "a key with a comma", 'spec.selector.matchLabels["a,b"]: "a,b" is not a label key', matchLabels={"a,b": "c"}
+    ),
+    _selector("an empty key", 'spec.selector.matchLabels[""]: must not be empty', matchLabels={"": "c"}),
+    _selector(
+        "a key too long",
+        f'spec.selector.matchLabels["{"x" * 76}...]: has 318 characters, more than 317',
+        matchLabels={"x" * 318: "c"},
+    ),
+    _selector(
+        "a key with two slashes",
+        'spec.selector.matchLabels["a/b/c"]: "a/b/c" is not a label key',
+        matchLabels={"a/b/c": ""},
+    ),
+    _selector(
+        "a prefix in capitals",
+        'spec.selector.matchLabels["A.b/c"]: "A.b/c" is not a label key',
+        matchLabels={"A.b/c": ""},
+    ),
+    _selector(
+        "33 labels",
+        "spec.selector.matchLabels: has 33 entries, more than 32",
+        matchLabels={f"l{number}": "" for number in range(33)},
+    ),
+    _selector(
+        "an expression without anything",
+        "spec.selector.matchExpressions[0].key: missing",
+        "spec.selector.matchExpressions[0].operator: missing",
+        matchExpressions=[{}],
+    ),
+    _selector(
+        "an operator in small letters",
+        "spec.selector.matchExpressions[0].operator: "
+        '"in" is not one of In, NotIn, Exists, DoesNotExist; did you mean "In"?',
+        matchExpressions=[{"key": "a", "operator": "in", "values": ["b"]}],
+    ),
+    _selector(
+        "In without values",
+        "spec.selector.matchExpressions[0]: In needs values",
+        matchExpressions=[{"key": "a", "operator": "In"}],
+    ),
+    _selector(
+        "NotIn with no values",
+        "spec.selector.matchExpressions[0]: NotIn needs values",
+        matchExpressions=[{"key": "a", "operator": "NotIn", "values": []}],
+    ),
+    _selector(
+        "Exists with values",
+        "spec.selector.matchExpressions[0]: Exists takes no values",
+        matchExpressions=[{"key": "a", "operator": "Exists", "values": ["b"]}],
+    ),
+    _selector(
+        "a key that is none",
+        'spec.selector.matchExpressions[0].key: "-a" is not a label key',
+        matchExpressions=[{"key": "-a", "operator": "DoesNotExist"}],
+    ),
+    # lifetime, minAge
+    _lifetime("no lifetime", ONE_LIFETIME),
+    _lifetime("a lifetime both fixed and random", ONE_LIFETIME, every="1h", min="1h", max="2h"),
+    _lifetime("a fixed lifetime with a min", ONE_LIFETIME, every="1h", min="1h"),
+    _lifetime("a min alone", ONE_LIFETIME, min="1h"),
+    _lifetime("a max alone", ONE_LIFETIME, max="1h"),
+    _lifetime("a min above the max", "spec.lifetime: min 1h30m is longer than max 1h", min="90m", max="3600s"),
+    _lifetime("a min that is the max", min="60m", max="1h"),
+    _rotation("a lifetime as text", "spec.lifetime: must be an object, not a string", lifetime="1h"),
+    *(
+        _lifetime(f"a lifetime of {value}", every=value)
+        for value in ("1s", "1000ms", "1.5h", "1h30m15s500ms", "8760h", "1s1s")
+    ),
+    *(
+        _lifetime(f"a lifetime of {value}", f'spec.lifetime.every: "{value}" is not in 1s..8760h', every=value)
+        for value in ("999ms", "0s", "8760h1ms", "999999h999999h999999h")
+    ),
+    *(
+        _lifetime(
+            f"a lifetime of {value!r}",
+            f"spec.lifetime.every: {shown} is not a duration such as 1h30m, 90s or 500ms",
+            every=value,
+        )
+        for value, shown in [
+            ("1d", '"1d"'),
+            ("", '""'),
+            ("60", '"60"'),
+            ("-1h", '"-1h"'),
+            ("1h 30m", '"1h 30m"'),
+            ("1.h", '"1.h"'),
+            ("1ns", '"1ns"'),
+            ("1000000h", '"1000000h"'),
+            (60, "60"),
+            ("1s" * 17, f'"{"1s" * 17}"'),
+        ]
+    ),
+    _rotation("any age", minAge="0s"),
+    _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
+    _rotation(
+        "a strategy of a later version", 'spec.strategy: "Restart" is not one of Evict, Replace', strategy="Restart"
+    ),
+    _rotation(
+        "half a pod moving",
+        'spec.maxMoving: 0.5 is neither a count from 1 nor a percentage such as "25%"',
+        maxMoving=0.5,
+    ),
+]
+
+_NUMBERS: list[Any] = [None, 3, -1, 0, 2.0, 2.5, True]
+_TEXTS = ["", "x", "1h", "25%", "In", "x" * 5000]
+_JUNK = [*_NUMBERS, *_TEXTS, [], ["x"], [None], [3], [{}], {}, {"x": None}, {"x": "y"}]
+
+
+def mutations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield `spec` with each of its fields and items in turn left out, and replaced by each kind of junk."""
+    for path in _paths(spec, ()):
+        yield f"{path} left out", _changed(spec, path)
+        for junk in _JUNK:
+            yield f"{path} = {junk!r:.20}", _changed(spec, path, [junk])
+
+
+def _paths(node: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield (*path, key)
+        yield from _paths(child, (*path, key))
+
+
+def _changed(spec: dict[str, Any], path: tuple[Any, ...], value: list[Any] | None = None) -> dict[str, Any]:
+    changed = copy.deepcopy(spec)
+    parent: Any = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    if value:
+        parent[path[-1]] = value[0]
+    else:
+        del parent[path[-1]]
+    return changed
