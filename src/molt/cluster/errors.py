@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class Misconfigured(PermanentError):  # noqa: N818 - the errors here are named for what they are, as those of molt.outcome
+class Misconfigured(PermanentError):
     """There is no usable address of, or no credentials for, a cluster."""
 
 
-class NotFound(PermanentError):  # noqa: N818 - see Misconfigured
+class NotFound(PermanentError):
     """The object is not there."""
 
 
-class Unauthorized(PermanentError):  # noqa: N818 - see Misconfigured
+class Unauthorized(PermanentError):
     """The API does not know who is asking."""
 
 
-class Forbidden(PermanentError):  # noqa: N818 - see Misconfigured
+class Forbidden(PermanentError):
     """The account may not do this."""
 
 
-class Rejected(PermanentError):  # noqa: N818 - see Misconfigured
+class Rejected(PermanentError):
     """The API read the request and refuses it as it stands."""
 
 
-class Conflict(TemporaryError):  # noqa: N818 - see Misconfigured
+class Conflict(TemporaryError):
     """The object is not as the request presumes: read it again and decide anew."""
 
 
@@ -56,15 +56,15 @@ class AlreadyExists(Conflict):
     """An object of this name is there already."""
 
 
-class Expired(TemporaryError):  # noqa: N818 - see Misconfigured
+class Expired(TemporaryError):
     """The resourceVersion to go on from is too old: list again."""
 
 
-class Blocked(TemporaryError):  # noqa: N818 - see Misconfigured
+class Blocked(TemporaryError):
     """A PodDisruptionBudget does not let the pod go now."""
 
 
-class Unavailable(TemporaryError):  # noqa: N818 - see Misconfigured
+class Unavailable(TemporaryError):
     """The API cannot answer now. `untouched`: certainly nothing was done, so that any request may be repeated."""
 
     def __init__(self, reason: str, retry_after: float | None = None, *, untouched: bool = False) -> None:

@@ -1,0 +1,196 @@
+"""Where Cluster finds the API: URL and token | kubeconfig and context | service account | environment | nowhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from molt.cluster import PODS, Cluster, Misconfigured, connect
+from molt.cluster.transport import Transport
+from tests.molt.cluster.stub import Stub
+
+CA = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
+
+
+def kubeconfig(folder: Path, url: str, **change: Any) -> Path:
+    path = folder / "config"
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "one",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u1", "user": {"token": "first"}}, {"name": "u2", "user": {"token": "second"}}],
+        "contexts": [
+            {"name": "one", "context": {"cluster": "c", "user": "u1"}},
+            {"name": "two", "context": {"cluster": "c", "user": "u2"}},
+        ],
+    } | change
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Path:
+    """Return a folder as the kubelet mounts it into a pod."""
+    (tmp_path / "token").write_text("one\n")
+    (tmp_path / "ca.crt").write_text(CA)
+    return tmp_path
+
+
+def token_at(cluster: Cluster, stub: Stub) -> str | None:
+    cluster.get(PODS, "web-0", "shop")
+    cluster.close()
+    return stub.seen[-1].headers.get("authorization")
+
+
+def test_by_url(stub: Stub) -> None:
+    """The token is optional; a slash at the end of the address is not doubled."""
+    assert "Bearer t" == token_at(Cluster.connect(url=f"{stub.url}/", token="t\n"), stub)
+    assert token_at(Cluster.connect(url=stub.url), stub) is None
+    assert {"/api/v1/namespaces/shop/pods/web-0"} == {seen.path for seen in stub.seen}
+
+
+def test_by_kubeconfig_and_context(stub: Stub, tmp_path: Path) -> None:
+    """Without a context it is the current one."""
+    path = str(kubeconfig(tmp_path, stub.url))
+    assert "Bearer first" == token_at(Cluster.connect(kubeconfig=path), stub)
+    assert "Bearer second" == token_at(Cluster.connect(kubeconfig=path, context="two"), stub)
+
+
+def test_a_context_alone_is_one_of_the_users_own_kubeconfig(
+    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That file is where kubectl has it."""
+    monkeypatch.setattr(connect, "KUBECONFIG", str(kubeconfig(tmp_path, stub.url)))
+    assert "Bearer second" == token_at(Cluster.connect(context="two"), stub)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="no file"),
+        pytest.param("", id="empty"),
+        pytest.param("{", id="not YAML"),
+        pytest.param("[1]", id="a list"),
+        pytest.param("just text", id="a text"),
+        pytest.param('{"clusters": 5}', id="wrong types"),
+        pytest.param('{"current-context": "x", "contexts": [], "clusters": []}', id="no such context"),
+        pytest.param("server: \x00", id="unprintable"),
+    ],
+)
+def test_an_unusable_kubeconfig_is_named(tmp_path: Path, content: str | None) -> None:
+    """One error, with the path, for whatever is wrong in the file."""
+    path = tmp_path / "config"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(Misconfigured, match=f"kubeconfig {path}: "):
+        Cluster.connect(kubeconfig=str(path))
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://host", "https://", "http://[::1", "http://host:99999"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(Misconfigured, match="is not the address of an API server"):
+        Cluster.connect(url=url)
+
+
+@pytest.mark.parametrize("token", [" \n", "two\nlines", "é"])
+def test_what_is_no_token_is_refused_and_not_shown(token: str) -> None:
+    """A header could not hold it, and an error message must not."""
+    with pytest.raises(Misconfigured) as caught:
+        connect.by_url("http://localhost", token)
+    assert "the token is empty or holds characters that no HTTP header can" == str(caught.value)
+
+
+def test_the_service_account_is_found_and_its_token_read_anew(mount: Path) -> None:
+    """The kubelet rotates the file; in the moment between two files the old token still counts."""
+    configuration = connect.in_cluster(
+        {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}, mount
+    )
+    assert ("https://10.0.0.1:6443", str(mount / "ca.crt")) == (configuration.host, configuration.ssl_ca_cert)
+    seen = [configuration.get_api_key_with_prefix("BearerToken")]
+    for text in ("two", "", None):
+        (mount / "token").unlink() if text is None else (mount / "token").write_text(text)
+        seen.append(configuration.get_api_key_with_prefix("BearerToken"))
+    assert ["Bearer one", "Bearer two", "Bearer two", "Bearer two"] == seen
+
+
+@pytest.mark.parametrize(
+    ("environ", "host"),
+    [
+        ({}, "https://kubernetes.default.svc"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "https://10.0.0.1:443"),
+        ({"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}, "https://[fd00::1]:443"),
+    ],
+)
+def test_the_service_accounts_server_is_that_of_the_environment(
+    mount: Path, environ: dict[str, str], host: str
+) -> None:
+    """Else it is the name that every cluster's DNS knows."""
+    assert host == connect.in_cluster(environ, mount).host
+
+
+@pytest.mark.parametrize("missing", ["token", "ca.crt"])
+def test_outside_a_pod_the_way_out_is_told(mount: Path, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names what to set."""
+    (mount / missing).unlink()
+    monkeypatch.setattr(connect, "MOUNT", mount)
+    with pytest.raises(Misconfigured, match="set MOLT_API_URL or KUBECONFIG"):
+        connect.in_cluster({}, mount)
+
+
+def test_without_arguments_it_is_the_pods_own_cluster(mount: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function in a cluster needs no setting."""
+    expected = connect.in_cluster({}, mount)
+    monkeypatch.setattr(connect, "in_cluster", lambda _: expected)
+    used = []
+    monkeypatch.setattr(Transport, "__init__", lambda _, configuration: used.append(configuration))
+    Cluster.connect()
+    assert [expected] == used
+
+
+def test_the_environment_names_url_before_kubeconfig_before_service_account(
+    stub: Stub, tmp_path: Path, mount: Path
+) -> None:
+    """The most explicit wins; an empty variable counts as unset."""
+    path = str(kubeconfig(tmp_path, stub.url))
+    environ = {"MOLT_API_URL": stub.url, "MOLT_API_TOKEN": "env", "KUBECONFIG": path}
+    assert "Bearer env" == token_at(Cluster.from_environ(environ), stub)
+    assert "Bearer first" == token_at(Cluster.from_environ(environ | {"MOLT_API_URL": ""}), stub)
+    assert "https://kubernetes.default.svc" == connect.from_environ({"KUBECONFIG": ""}, mount).host
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://127.0.0.1:1", None),
+        ("http://[::1]:1", None),
+        ("http://localhost:1", None),
+        ("http://api.localhost:1", None),
+        ("http://10.1.2.3:1", "http://proxy:3128"),
+        ("http://api.example:1", "http://proxy:3128"),
+    ],
+)
+def test_no_proxy_stands_before_the_loopback(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None) -> None:
+    """A proxy of the environment would look for our address on its own machine."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://proxy:3128")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert proxy == connect.by_url(url).proxy
+
+
+def test_neither_api_nor_model_classes_are_imported() -> None:
+    """They would cost a cold start half a second."""
+    code = (
+        "import sys; from molt.cluster import Cluster; Cluster.connect(url='http://localhost');"
+        "lazy = ('kubernetes.client.api.', 'kubernetes.client.models.');"
+        "print([name for name in sys.modules if name.startswith(lazy)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "[]\n" == done.stdout

@@ -1,0 +1,180 @@
+"""What each method of Cluster sends: path, query, headers, body; and that it stands in `requests`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from molt.cluster import (
+    NAMESPACES,
+    NETWORK_POLICIES,
+    PODS,
+    RESPONSE_POLICIES,
+    Cluster,
+    Expired,
+    Rejected,
+    Request,
+)
+from tests.molt.cluster.stub import Stub, answer, refuse
+
+POD = {"metadata": {"name": "web-0"}}
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+
+@pytest.mark.parametrize(
+    ("call", "sent", "asked"),
+    [
+        pytest.param(
+            lambda c: c.get(PODS, "web-0", "shop"),
+            ("GET", "/api/v1/namespaces/shop/pods/web-0", {}, None, None),
+            Request("get", "", "pods", "shop"),
+            id="get",
+        ),
+        pytest.param(
+            lambda c: c.get(NAMESPACES, "shop"),
+            ("GET", "/api/v1/namespaces/shop", {}, None, None),
+            Request("get", "", "namespaces"),
+            id="get of a cluster-scoped kind",
+        ),
+        pytest.param(
+            lambda c: c.get(PODS, "a b?#é", "shop"),
+            ("GET", "/api/v1/namespaces/shop/pods/a%20b%3F%23%C3%A9", {}, None, None),
+            Request("get", "", "pods", "shop"),
+            id="a name is quoted",
+        ),
+        pytest.param(
+            lambda c: c.create(PODS, POD, "shop"),
+            (
+                *("POST", "/api/v1/namespaces/shop/pods", {"fieldManager": "molt"}, "application/json"),
+                {"apiVersion": "v1", "kind": "Pod", **POD},
+            ),
+            Request("create", "", "pods", "shop"),
+            id="create",
+        ),
+        pytest.param(
+            lambda c: c.apply(NETWORK_POLICIES, POD, "shop", manager="quarantine", dry_run=True),
+            (
+                *("PATCH", "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/web-0"),
+                *({"fieldManager": "quarantine", "dryRun": "All", "force": "true"}, APPLY),
+                {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", **POD},
+            ),
+            Request("patch", "networking.k8s.io", "networkpolicies", "shop"),
+            id="apply, rehearsed",
+        ),
+        pytest.param(
+            lambda c: c.merge(RESPONSE_POLICIES, "p", {"status": {}}, subresource="status"),
+            (
+                *("PATCH", "/apis/molt-project.io/v1alpha1/responsepolicies/p/status", {"fieldManager": "molt"}),
+                *(MERGE, {"status": {}}),
+            ),
+            Request("patch", "molt-project.io", "responsepolicies/status"),
+            id="merge of a status",
+        ),
+        pytest.param(
+            lambda c: c.delete(PODS, "web-0", "shop", uid="u", grace_seconds=0, dry_run=True),
+            (
+                *("DELETE", "/api/v1/namespaces/shop/pods/web-0", {}, "application/json"),
+                {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "dryRun": ["All"]}
+                | {"preconditions": {"uid": "u"}},
+            ),
+            Request("delete", "", "pods", "shop"),
+            id="delete with a precondition, rehearsed",
+        ),
+        pytest.param(
+            lambda c: c.evict("web-0", "shop"),
+            (
+                *("POST", "/api/v1/namespaces/shop/pods/web-0/eviction", {}, "application/json"),
+                {"apiVersion": "policy/v1", "kind": "Eviction", "deleteOptions": {}}
+                | {"metadata": {"name": "web-0", "namespace": "shop"}},
+            ),
+            Request("create", "", "pods/eviction", "shop"),
+            id="evict",
+        ),
+    ],
+)
+def test_a_call_is_one_request(
+    cluster: Cluster, stub: Stub, call: Callable[[Cluster], Any], sent: tuple[Any, ...], asked: Request
+) -> None:
+    """Method, path, query, content type and body are the API's; verb and resource are RBAC's."""
+    call(cluster)
+    (seen,) = stub.seen
+    assert sent == (seen.method, seen.path, seen.query, seen.headers.get("content-type"), seen.body)
+    assert ("Bearer a-token", "application/json") == (seen.headers["authorization"], seen.headers["accept"])
+    assert [asked] == cluster.requests
+
+
+def test_a_token_is_requested_for_an_account(cluster: Cluster, stub: Stub) -> None:
+    """It is a subresource of the ServiceAccount, and what comes back is the token alone."""
+    stub.will(answer({"status": {"token": "t"}}, 201))
+    assert "t" == cluster.request_token("rotate", "molt", 600)
+    (seen,) = stub.seen
+    assert ("POST", "/api/v1/namespaces/molt/serviceaccounts/rotate/token") == (seen.method, seen.path)
+    assert {"expirationSeconds": 600} == seen.body["spec"]
+    assert [Request("create", "", "serviceaccounts/token", "molt")] == cluster.requests
+
+
+def test_an_answer_is_the_object_as_a_plain_dict(cluster: Cluster, stub: Stub) -> None:
+    """What the API says comes back unchanged."""
+    stub.will(answer(POD))
+    assert POD == cluster.get(PODS, "web-0", "shop")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a%2fb"])
+def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_sent(
+    cluster: Cluster, stub: Stub, name: str
+) -> None:
+    """Such a name cannot be an object's, and as part of a path would ask for another one."""
+    with pytest.raises(Rejected, match="cannot be the name of an object"):
+        cluster.get(PODS, name, "shop")
+    with pytest.raises(Rejected, match="cannot be the name of an object"):
+        cluster.get(PODS, "web-0", name)
+    assert ([], []) == (stub.seen, cluster.requests)
+
+
+def test_a_namespaced_object_needs_its_namespace(cluster: Cluster) -> None:
+    """Without it there is no such path."""
+    with pytest.raises(Rejected, match="web-0 needs its namespace"):
+        cluster.get(PODS, "web-0")
+
+
+def test_a_list_follows_the_pages_with_its_selectors(cluster: Cluster, stub: Stub) -> None:
+    """Every page is asked for with the same selectors, and the parts are one list."""
+    stub.will(
+        answer({"metadata": {"continue": "t1"}, "items": [{"n": 1}]}),
+        answer({"metadata": {"continue": "t2"}, "items": None}),
+        answer({"metadata": {}, "items": [{"n": 3}]}),
+    )
+    assert [{"n": 1}, {"n": 3}] == cluster.list(PODS, labels="app in (web)", fields="spec.nodeName=n1")
+    selectors = {"limit": "500", "labelSelector": "app in (web)", "fieldSelector": "spec.nodeName=n1"}
+    assert [selectors, selectors | {"continue": "t1"}, selectors | {"continue": "t2"}] == [s.query for s in stub.seen]
+    assert {"/api/v1/pods"} == {seen.path for seen in stub.seen}
+    assert [Request("list", "", "pods")] * 3 == cluster.requests
+
+
+def test_a_list_whose_pages_expire_is_read_anew_in_one_answer(cluster: Cluster, stub: Stub) -> None:
+    """What was read of the old pages is thrown away: an object may stand in both."""
+    stub.will(
+        answer({"metadata": {"continue": "t1"}, "items": [{"n": 1}]}),
+        refuse(410, "Expired", "the provided continue parameter is too old"),
+        answer({"items": [{"n": 1}, {"n": 2}]}),
+    )
+    assert [{"n": 1}, {"n": 2}] == cluster.list(PODS, "shop")
+    assert [{"limit": "500"}, {"limit": "500", "continue": "t1"}, {}] == [seen.query for seen in stub.seen]
+
+
+def test_a_list_that_is_expired_from_the_start_says_so(cluster: Cluster, stub: Stub) -> None:
+    """There is nothing to restart: no loop."""
+    stub.will(refuse(410, "Expired", "too old"))
+    with pytest.raises(Expired, match="list pods: too old"):
+        cluster.list(PODS)
+
+
+def test_a_session_counts_its_own_requests(cluster: Cluster, stub: Stub) -> None:
+    """Two events served at the same time do not mix their counts, and share the connections."""
+    one, two = cluster.session(), cluster.session()
+    one.get(PODS, "a", "shop")
+    two.list(PODS)
+    assert ([], 1, 1, 2) == (cluster.requests, len(one.requests), len(two.requests), len(stub.seen))
