@@ -68,8 +68,9 @@ class Part:
 
     def count(self, name: str) -> int:
         """Return a member that is a whole number from 0 on."""
-        value = self.value.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
+        value: Any = self.value.get(name)
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if isinstance(value, bool) or not whole or value < 0:
             raise BadEvent(f"{self._at(name)}: not a whole number from 0 on")
         return int(value)
 

@@ -28,9 +28,14 @@ def nanoseconds(value: object) -> int | None:
     Text may be RFC 3339 (without an offset it is UTC) or an epoch number; the unit of an epoch number (seconds, milli-,
     micro- or nanoseconds) is told from its size.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, float):
+        text = f"{value:.6f}"
+    elif isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _END:
+        text = str(value)
+    else:
         return None
-    text = str(value).strip() if isinstance(value, str) else _plain(value)
     found = _from_number(text) if _EPOCH_NUMBER.fullmatch(text) else _from_text(text)
     return found if found is not None and 0 <= found < _END else None
 
@@ -51,11 +56,6 @@ def rfc3339(text: str) -> datetime | None:
 def render(time: datetime) -> str:
     """Return an aware time as RFC 3339 in UTC, with as many fraction digits as it needs."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _plain(number: float) -> str:
-    """Return a number's digits without an exponent; more digits than any time has stay unreadable."""
-    return str(number) if isinstance(number, int) and abs(number) < 10**20 else f"{float(number):.6f}"
 
 
 def _from_number(text: str) -> int:
