@@ -1,0 +1,21 @@
+"""Wires the function up and serves it on PORT until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from detect_router import FUNCTION
+from detect_router.handler import handle
+from molt.cluster import Cluster, Misconfigured
+from molt.outcome import SystemClock
+from molt.server import create_app, serve
+
+if __name__ == "__main__":
+    try:
+        app = create_app(FUNCTION, handle, Cluster.from_environ(os.environ), SystemClock())
+        port = int(os.environ.get("PORT", "8080"))
+    except (Misconfigured, ValueError) as error:
+        sys.stderr.write(f"{FUNCTION}: {error}\n")
+        sys.exit(2)
+    serve(app, port)

@@ -1,0 +1,75 @@
+"""An alert comes in, a routing slip goes out, or a reason why nobody is to act.
+
+Calls to the API, in this order and no more than needed: the policies, the pod, its namespace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from detect_router import FUNCTION, policies, resolve, routes
+from molt import guard, workload
+from molt.alert import Alert
+from molt.cluster import NAMESPACES, NotFound
+from molt.itinerary import PolicyRef, Slip, Target
+from molt.outcome import Done, Ignored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from detect_router.routes import Route
+    from molt.cluster import Cluster
+    from molt.events import Event
+    from molt.outcome import Clock, Outcome
+
+ROUTED: Final = "io.molt-project.alert.routed.v1"
+
+
+def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+    """Answer an alert with its itinerary, or ignore it for a reason. Raises BadEvent, and what the API raises."""
+    alert = Alert.parse(event.data)
+    # Before any call: Falco reports molt's own calls to the API, and must not cause more of them.
+    if alert.namespace and (objection := guard.protected_namespace(alert.namespace)):
+        return Ignored(objection)
+    known = policies.read(cluster, clock)
+    if reason := routes.hopeless(alert, known):
+        return Ignored(reason)
+    pod = resolve.find(alert, cluster)
+    if isinstance(pod, str):
+        return Ignored(pod)
+    route = routes.route(alert, known, pod)
+    if isinstance(route, str):
+        return Ignored(route)
+    if objection := _exempt(pod["metadata"]["namespace"], cluster):
+        return Ignored(objection)
+    slip = _slip(alert, pod, route)
+    steps = ", ".join(step.remedy for step in route.itinerary)
+    routed = slip.event(function=FUNCTION, type=ROUTED, cause=event, time=clock.now())
+    return Done(routed, reason=f"policy {route.policy.name} ({slip.mode}): {steps}")
+
+
+def _exempt(name: str, cluster: Cluster) -> str | None:
+    """Return the objection of the pod's namespace, if any; one that is gone has no pods left to act on."""
+    try:
+        namespace = cluster.get(NAMESPACES, name)
+    except NotFound:
+        return guard.exempt_namespace(name, None)
+    return guard.exempt_namespace(name, namespace)
+
+
+def _slip(alert: Alert, pod: Mapping[str, Any], route: Route) -> Slip:
+    """Return the routing slip with nothing done yet."""
+    metadata, policy = pod["metadata"], route.policy
+    return Slip(
+        alert=alert.to_dict(),
+        target=Target(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            node=pod["spec"].get("nodeName"),
+            workload=workload.top(pod),
+        ),
+        policy=PolicyRef(policy.name, policy.uid, policy.generation, policy.limits.render()),
+        mode=cast("Literal['Enforce', 'DryRun']", policy.mode),
+        itinerary=route.itinerary,
+    )

@@ -1,0 +1,155 @@
+"""From the alert to the routing slip, with the calls each case costs.
+
+routed          3 calls  policies, pod, namespace
+no pod          1 call   policies
+no policy       1 call   policies
+own namespace   0 calls
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from detect_router.handler import handle
+from molt.alert import Alert
+from molt.itinerary import Slip
+from molt.outcome import BadEvent, Done, Ignored
+from tests.functions.detect_router.world import (
+    NOW,
+    RULE,
+    UID,
+    StillClock,
+    World,
+    alert_data,
+    event,
+    namespace,
+    pod,
+    policy,
+)
+
+POLICIES, POD, NAMESPACE = "list responsepolicies", "get pods", "get namespaces"
+
+
+def handled(world: World, **change: Any) -> Any:
+    return handle(event(alert_data(**change)), world, StillClock())
+
+
+def test_a_matched_alert_is_routed_in_three_calls() -> None:
+    """The slip has the pod by its UID, its Deployment, the policy as it is, and nothing done yet."""
+    world = World(policy(limits={"perWorkload": "30%"}), pod(), namespace())
+    outcome = handled(world)
+    assert isinstance(outcome, Done)
+    assert [POLICIES, POD, NAMESPACE] == world.asked
+    routed = outcome.event
+    assert routed is not None
+    assert ("io.molt-project.alert.routed.v1", "/molt/detect-router", "shop/pod/web-6d5f7c9b8-x7x2p", NOW) == (
+        routed.type,
+        routed.source,
+        routed.subject,
+        routed.time,
+    )
+    assert "quarantine" == routed.extensions["remedy"]
+    assert event({}).extensions["traceparent"] == routed.extensions["traceparent"]
+    slip = Slip.parse(routed.data)
+    assert Alert.parse(alert_data()) == Alert.parse(slip.alert)
+    assert {
+        "namespace": "shop",
+        "name": "web-6d5f7c9b8-x7x2p",
+        "uid": UID,
+        "node": "n1",
+        "workload": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "rs"},
+    } == routed.data["target"]
+    assert {
+        "name": "shells",
+        "uid": "p-uid",
+        "generation": 3,
+        "limits": {"perWorkload": "30%", "perMinute": 20},
+    } == routed.data["policy"]
+    assert ("Enforce", ["quarantine", "rotate"], ()) == (
+        slip.mode,
+        [step.remedy for step in slip.itinerary],
+        slip.trail,
+    )
+    assert "policy shells (Enforce): quarantine, rotate" == outcome.reason
+
+
+def test_a_redelivery_gives_the_same_event() -> None:
+    """Source and id are the same, so that the next function can tell."""
+    world = World(policy(), pod(), namespace())
+    first, second = (handled(world).event for _ in range(2))
+    assert (first.id, first.source) == (second.id, second.source)
+
+
+def test_the_mode_is_the_policys() -> None:
+    """DryRun is the default, and is read with every alert."""
+    world = World(policy(mode=None), pod(), namespace())
+    assert "DryRun" == handled(world).event.data["mode"]
+    world.objects["ResponsePolicy", "", "shells"]["spec"]["mode"] = "Enforce"
+    assert "Enforce" == handled(world).event.data["mode"]
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "reason"),
+    [
+        pytest.param({"fields": {"k8s.ns.name": "molt"}}, [], "namespace molt is protected", id="molt's own pod"),
+        pytest.param({"fields": {"container.id": "host"}}, [POLICIES], "host alert", id="host"),
+        pytest.param({"rule": "Else"}, [POLICIES], 'no policy is for the rule "Else"', id="no policy"),
+        pytest.param(
+            {"fields": {"k8s.pod.name": "gone"}}, [POLICIES, POD], "pod shop/gone is gone", id="a pod that is gone"
+        ),
+        pytest.param(
+            {"fields": {"container.id": "0123456789ab"}},
+            [POLICIES, POD],
+            "pod shop/web-6d5f7c9b8-x7x2p was replaced since the alert",
+            id="a pod that was replaced",
+        ),
+        pytest.param(
+            {"fields": {"k8s.pod.name": "static"}}, [POLICIES, POD], "pod static is static", id="a static pod"
+        ),
+        pytest.param(
+            {"fields": {"k8s.ns.name": "spared"}},
+            [POLICIES, POD, NAMESPACE],
+            "namespace spared is exempt by its label molt-project.io/exempt",
+            id="an exempt namespace",
+        ),
+        pytest.param(
+            {"fields": {"k8s.ns.name": "ended"}},
+            [POLICIES, POD, NAMESPACE],
+            "namespace ended could not be checked",
+            id="a namespace that is gone",
+        ),
+    ],
+)
+def test_an_alert_is_ignored_for_a_reason_and_with_the_fewest_calls(
+    change: dict[str, Any], asked: list[str], reason: str
+) -> None:
+    """Nothing is asked that cannot change the answer."""
+    world = World(
+        policy(),
+        namespace(),
+        namespace("spared", **{"molt-project.io/exempt": "true"}),
+        *(pod(space=space) for space in ("shop", "spared", "ended")),
+        pod("static", ownerReferences=[{"kind": "Node"}]),
+    )
+    outcome = handled(world, **change)
+    assert isinstance(outcome, Ignored)
+    assert outcome.reason.startswith(reason)
+    assert asked == world.asked
+
+
+def test_a_policy_that_does_not_fit_the_pod_is_no_route() -> None:
+    """The namespace is not asked for."""
+    selector = {"rules": [RULE], "podSelector": {"matchLabels": {"app": "db"}}}
+    world = World(policy(match=selector), pod(), namespace())
+    assert isinstance(handled(world), Ignored)
+    assert [POLICIES, POD] == world.asked
+
+
+def test_what_is_no_alert_is_a_bad_event() -> None:
+    """Nothing is asked."""
+    world = World()
+    with pytest.raises(BadEvent, match="priority"):
+        handled(world, priority="Loud")
+    assert [] == world.asked
