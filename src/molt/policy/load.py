@@ -24,6 +24,19 @@ _PARSERS: dict[str, Callable[[Any], ResponsePolicy | RotationPolicy]] = {
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as kubectl takes it: a key that stands twice is an error, where PyYAML forgets the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{quote(key.value)} twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """One policy, or what is wrong with it, and where it stands: the file, and which of its documents (from 1)."""
@@ -52,7 +65,7 @@ def _file(file: Path) -> Iterator[Loaded]:
     """Give the policies of one file."""
     index = 0
     try:
-        for index, document in enumerate(yaml.safe_load_all(file.read_bytes()), start=1):
+        for index, document in enumerate(yaml.load_all(file.read_bytes(), _Loader), start=1):
             for obj in _objects(document):
                 if policy := _policy(obj):
                     yield Loaded(file, index, policy)

@@ -79,6 +79,12 @@ def test_a_syntax_error_has_line_and_column(tmp_path: Path) -> None:
     assert (2, "line 5, column 1: is no YAML: expected ',' or ']', but got '<document start>'") == second
 
 
+def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
+    """As kubectl does; the one of the two that counts would not be the one that was read."""
+    text = f"{GOOD}\n---\nspec:\n  ? [a]\n  : b\n  mode: DryRun\n  mode: Enforce\n"
+    assert (2, 'line 7, column 3: is no YAML: "mode" twice') == told(tmp_path / "a.yaml", text)[1]
+
+
 def test_a_tag_that_would_make_an_object_is_refused(tmp_path: Path) -> None:
     """A manifest is data: no tag of YAML makes Python do anything."""
     ((document, problem),) = told(tmp_path / "a.yaml", "!!python/object/apply:os.getcwd []\n")

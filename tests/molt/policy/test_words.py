@@ -56,10 +56,10 @@ def test_an_amount_is_never_less_than_one_pod(value: Any, pods: list[int]) -> No
     assert pods == [found.of(total) for total in (1, 3, 10)]
 
 
-@pytest.mark.parametrize("value", [Amount(3), Amount(25, percent=True)])
-def test_an_amount_survives_its_text(value: Amount) -> None:
+@pytest.mark.parametrize("found", [Amount(3), Amount(25, percent=True)])
+def test_an_amount_survives_its_text(found: Amount) -> None:
     """What is rendered reads as what it was."""
-    assert value == amount.parse(value.render())
+    assert found == amount.parse(found.render())
 
 
 @pytest.mark.parametrize("value", [0, 10_001, True, 1.5, "25", "0%", "101%", "25%\n", None, []])
@@ -122,6 +122,5 @@ def test_messages_show_values_as_json_and_short() -> None:
     """A value in a message is on one line, and its length is bounded."""
     assert '"a\\nb"' == quote("a\nb")
     assert 80 == len(quote("x" * 1000))
-    assert ["null", "an object", "a number", "an unknown type"] == [
-        describe(value) for value in (None, {}, 1.5, timedelta())
-    ]
+    values: list[Any] = [None, {}, 1.5, timedelta()]
+    assert ["null", "an object", "a number", "an unknown type"] == list(map(describe, values))
