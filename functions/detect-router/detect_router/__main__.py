@@ -13,9 +13,8 @@ from molt.server import create_app, serve
 
 if __name__ == "__main__":
     try:
-        app = create_app(FUNCTION, handle, Cluster.from_environ(os.environ), SystemClock())
-        port = int(os.environ.get("PORT", "8080"))
+        cluster, port = Cluster.from_environ(os.environ), int(os.environ.get("PORT", "8080"))
     except (Misconfigured, ValueError) as error:
         sys.stderr.write(f"{FUNCTION}: {error}\n")
         sys.exit(2)
-    serve(app, port)
+    serve(create_app(FUNCTION, handle, cluster, SystemClock()), port)
