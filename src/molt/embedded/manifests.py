@@ -6,14 +6,15 @@ images, generators) is refused rather than passed over in silence: an overlay wo
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _FOLLOWED = frozenset({"apiVersion", "kind", "metadata", "resources"})
@@ -150,10 +151,11 @@ def _resources(kustomization: Path) -> list[Path]:
     for document in _documents(kustomization):
         document.root.object(*sorted(_FOLLOWED))
         entries = [entry.text() for entry in document.root.at("resources").items()]
-        for entry in entries:
-            if "://" in entry or not (kustomization.parent / entry).exists():
+        members = [Path(os.path.normpath(kustomization.parent / entry)) for entry in entries]
+        for entry, member in zip(entries, members, strict=True):
+            if not member.exists():
                 raise ManifestError(kustomization, f"{entry}: no such file or folder", where="resources")
-        return [kustomization.parent / entry for entry in entries]
+        return members
     return []
 
 

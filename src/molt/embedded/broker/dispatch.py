@@ -127,8 +127,9 @@ class Dispatcher:
                 if event and reply:
                     self._dispatch(event, reply)
             case Again(tried, wait):
+                due = time.monotonic() + wait
                 self._store.postpone(key, tried, time.time() + wait)
-                self._lanes[key.trigger].put(key.event, wait)
+                self._lanes[key.trigger].put(key.event, due - time.monotonic())
             case GiveUp(tried, extensions) if route.sink:
                 self._store.condemn(key, tried, extensions)
                 self._sinks[key.trigger].put(key.event)
@@ -144,8 +145,9 @@ class Dispatcher:
         answer = self._transport.post(route.sink or "", headers, letter.data, delivery.timeout)
         match steps.after_sink_try(delivery, load.sink_tries + 1, answer):
             case Again(tried, wait):
+                due = time.monotonic() + wait
                 self._store.postpone_sink(key, tried.tries, time.time() + wait)
-                self._sinks[key.trigger].put(key.event, wait)
+                self._sinks[key.trigger].put(key.event, due - time.monotonic())
             case step:
                 delivered = isinstance(step, Finish)
                 self._store.inter(key, step.tried.tries, delivered=delivered)

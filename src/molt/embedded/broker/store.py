@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,8 @@ _FORGETTABLE = """
     SELECT seq FROM events
     WHERE open = 0 AND (accepted < :since OR seq <= (SELECT max(seq) FROM events) - :keep)
     ORDER BY seq LIMIT :batch"""
+_FORGET_DELIVERIES = "DELETE FROM deliveries WHERE event = ? RETURNING state"
+_FORGET_EVENT = "DELETE FROM events WHERE seq = ? RETURNING cause IS NOT NULL"
 _REMEMBER = "INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET n = n + excluded.n"
 
 
@@ -204,10 +207,10 @@ def _insert(connection: sqlite3.Connection, arrival: Arrival, cause: Key | None)
 
 def _forget(connection: sqlite3.Connection, limits: dict[str, float]) -> int:
     events = connection.execute(_FORGETTABLE, limits).fetchall()
-    counts = {"events": len(events)}
+    counts = Counter(accepted=len(events))
     for event in events:
-        for (state,) in connection.execute("DELETE FROM deliveries WHERE event = ? RETURNING state", event).fetchall():
-            counts[state] = counts.get(state, 0) + 1
-        connection.execute("DELETE FROM events WHERE seq = ?", event)
-    connection.executemany(_REMEMBER, list(counts.items()))
+        counts.update(state for (state,) in connection.execute(_FORGET_DELIVERIES, event).fetchall())
+        counts.update(replies=connection.execute(_FORGET_EVENT, event).fetchone()[0])
+    if events:
+        connection.executemany(_REMEMBER, list(counts.items()))
     return len(events)
