@@ -26,27 +26,33 @@ from molt.listener import BODY_LIMIT, Listener
 from molt.outcome import BadEvent, Done, MoltError, PermanentError, Skipped, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.outcome import Clock, Outcome
 
     Handler = Callable[[Event, Cluster, Clock], Outcome]
+    Parser = Callable[[Iterable[tuple[str, str]], bytes], Event]
 
 _DRAINING = "molt-draining"  # among the app's extensions: set once the process is to end
 _INTERNAL_ERROR = "internal error: the function's log says more"
 
 
-def create_app(function: str, handle: Handler, cluster: Cluster, clock: Clock) -> Flask:
-    """Return the WSGI application that hands every event to `handle`, with a cluster that counts this event's calls."""
+def create_app(
+    function: str, handle: Handler, cluster: Cluster, clock: Clock, *, parse: Parser = events.parse
+) -> Flask:
+    """Return the WSGI application that hands every event to `handle`, with a cluster that counts this event's calls.
+
+    `parse` makes the event of a request's headers and body; a function that must read everything brings its own.
+    """
     app = Flask(function, static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
-    app.url_map.merge_slashes = False  # would redirect
+    app.url_map.merge_slashes = app.url_map.strict_slashes = False  # each would redirect
     app.extensions[_DRAINING] = draining = threading.Event()
 
     def event() -> Response:
-        return _receive(function, handle, cluster.session(), clock)
+        return _receive(function, parse, handle, cluster.session(), clock)
 
     def healthz() -> Response:
         return _text(200, "ok")
@@ -79,13 +85,13 @@ def serve(app: Flask, port: int) -> None:
     log.write("info", app.name, message="drained")
 
 
-def _receive(function: str, handle: Handler, cluster: Cluster, clock: Clock) -> Response:
+def _receive(function: str, parse: Parser, handle: Handler, cluster: Cluster, clock: Clock) -> Response:
     """Answer one event and log it."""
     started = time.monotonic()
     body = request.get_data(cache=False)
     known: dict[str, object] = {"event": request.headers.get("ce-id"), "type": request.headers.get("ce-type")}
     try:
-        event = events.parse(request.headers.items(), body)
+        event = parse(request.headers.items(), body)
         known = log.of_event(event)
         outcome = handle(event, cluster, clock)
         answer = _answer(outcome)
