@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from waitress.server import create_server
+from molt.embedded.broker.listener import Listener
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 HOST = "127.0.0.1"
-_THREADS = 32  # events in the air at once: each may wait for a pod to become Ready
+LIMIT = 1024 * 1024  # bytes of a request; what the functions take
 
 
 class Door:
@@ -19,16 +20,13 @@ class Door:
 
     def __init__(self, application: WSGIApplication, port: int) -> None:
         """Bind `port` (0: any free one) and serve. Raises OSError when the port is taken."""
-        self._server = cast("Any", create_server(application, host=HOST, port=port, threads=_THREADS))
-        self._thread = threading.Thread(target=self._server.run, name="door", daemon=True)
+        listening = socket.create_server((HOST, port))
+        self.port = int(listening.getsockname()[1])
+        self._listener = Listener(application, listening, LIMIT)
+        self._thread = threading.Thread(target=self._listener.run, name="door")
         self._thread.start()
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return int(self._server.effective_port)
 
     def close(self) -> None:
         """Stop listening and let what is being answered end."""
-        self._server.close()
+        self._listener.stop()
         self._thread.join()

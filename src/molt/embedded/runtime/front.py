@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_LIMIT = 1024 * 1024  # bytes; what the functions take
-
 
 class Gateway:
     """A WSGI application: POST Falco's http_output or Falcosidekick's webhook; the broker gets a CloudEvent."""
@@ -31,8 +29,6 @@ class Gateway:
         if environ["REQUEST_METHOD"] != "POST":
             return answer(start_response, http.HTTPStatus.METHOD_NOT_ALLOWED, "POST one alert")
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > _LIMIT:
-            return answer(start_response, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {_LIMIT} bytes")
         try:
             headers, body = events.render(forward.event_of(environ["wsgi.input"].read(length)))
             reply = self._pool.request("POST", self._broker, body=body, headers=headers)

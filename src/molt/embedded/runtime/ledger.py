@@ -27,8 +27,8 @@ class Fate:
 def read(logs: Path) -> dict[str, Fate]:
     """Return the fate of every alert whose end the logs tell, by its identity.
 
-    What was too broken to have one goes by its event's id. A redelivered alert may have come to its end twice: the first
-    that acted counts, else the last.
+    What was too broken to have one goes by its event's id. A redelivered alert may have come to its end twice: the
+    first end that acted counts, else the last.
     """
     fates: dict[str, Fate] = {}
     for line in lines(logs):
