@@ -180,9 +180,9 @@ def _tags(value: object) -> tuple[str, ...]:
         value = value.split(",")
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+    if not isinstance(value, list) or not all(isinstance(tag, str | None) for tag in value):
         raise BadEvent("tags: not a list of strings")
-    return tuple(dict.fromkeys(tag.strip() for tag in value if tag.strip()))
+    return tuple(dict.fromkeys(tag.strip() for tag in value if tag and tag.strip()))
 
 
 def _time(data: Mapping[str, Any], fields: Mapping[str, Any]) -> int | None:

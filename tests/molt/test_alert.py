@@ -201,7 +201,7 @@ def test_urgent_priorities_are_lower() -> None:
         (None, ()),
         ("", ()),
         ([], ()),
-        (["", "a", " b ", "a"], ("a", "b")),
+        (["", "a", " b ", "a", None, " "], ("a", "b")),
         ("a, b,,c", ("a", "b", "c")),
         (["a,b"], ("a,b",)),
     ],
