@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -212,6 +213,7 @@ class ControlPlane:
     def _stop(self) -> None:
         for program in reversed(self._programs):
             program.kill()
+        shutil.rmtree(self._folder / "etcd", ignore_errors=True)  # 64 MB of preallocated log; what was said stays
 
 
 def _asked(ready: Callable[[], bool]) -> bool:

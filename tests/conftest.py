@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.control_plane"]
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
