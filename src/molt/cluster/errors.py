@@ -7,7 +7,7 @@ PermanentError
 +-- Forbidden       403: names the verb, the resource and what the API said
 +-- Rejected        400, 422 and any other 4xx
 TemporaryError
-+-- Conflict        409: a precondition (uid, resourceVersion) does not hold
++-- Conflict        409, or 422 about the UID: a precondition (uid, resourceVersion) does not hold
 |   +-- AlreadyExists
 +-- Expired         410: the resourceVersion or `continue` is too old; list again
 +-- Blocked         429 by a PodDisruptionBudget
@@ -100,10 +100,13 @@ def refusal(asked: Request, code: int, body: bytes, retry_after: float | None = 
     reason = f"{asked}: {status.get('message') or f'the API answered {code}'}"
     if retry_after is None and isinstance(seconds := details.get("retryAfterSeconds"), int) and seconds > 0:
         retry_after = float(seconds)
+    causes = details.get("causes") or ()
     match code:
+        case 422 if any(cause.get("field") == "metadata.uid" for cause in causes):
+            return Conflict(reason)  # a merge patch with another object's UID: to the API an attempt to change it
         case 409 if status.get("reason") == "AlreadyExists":
             return AlreadyExists(reason)
-        case 429 if any(cause.get("reason") == "DisruptionBudget" for cause in details.get("causes") or ()):
+        case 429 if any(cause.get("reason") == "DisruptionBudget" for cause in causes):
             return Blocked(reason, retry_after)
         case 429:
             return Unavailable(reason, retry_after, untouched=True)

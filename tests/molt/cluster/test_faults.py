@@ -64,7 +64,16 @@ def create(cluster: Cluster) -> dict[str, Any]:
         (refuse(409, "Conflict", "uid differs"), Conflict, "get pods in namespace shop: uid differs"),
         (refuse(409, "AlreadyExists", "there"), AlreadyExists, "get pods in namespace shop: there"),
         (refuse(410, "Expired", "too old"), Expired, "get pods in namespace shop: too old"),
-        (refuse(422, "Invalid", "spec: no"), Rejected, "get pods in namespace shop: spec: no"),
+        (
+            refuse(422, "Invalid", "uid: immutable", causes=[{"field": "metadata.uid"}]),
+            Conflict,
+            "get pods in namespace shop: uid: immutable",
+        ),
+        (
+            refuse(422, "Invalid", "spec: no", causes=[{"field": "spec"}]),
+            Rejected,
+            "get pods in namespace shop: spec: no",
+        ),
         (answer(b"<html>", 405), Rejected, "get pods in namespace shop: the API answered 405"),
         (answer(["no object"], 404), NotFound, "get pods in namespace shop: the API answered 404"),
     ],
