@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from detect_router import FUNCTION, policies, resolve, routes
-from molt import guard, workload
+from detect_router import FUNCTION, policies, routes
+from molt import guard, resolve, workload
 from molt.alert import Alert
 from molt.cluster import NAMESPACES, NotFound
 from molt.itinerary import PolicyRef, Slip, Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from detect_router import target
+from molt import target
 from molt.cluster import PODS, NotFound
 
 if TYPE_CHECKING:
