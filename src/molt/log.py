@@ -4,6 +4,7 @@
     event, type, subject, alert, traceparent which event, and which alert it is about
     outcome, reason, status                  what the handler said, and the HTTP status that says so to the broker
     next, or fate                            the remedy that follows, or how the alert ended (molt.fate)
+    letter                                   what came, whole, when that is its end: in the lines of dead-letter
     duration_ms, api_calls                   what it took
     message                                  instead of these, in the few lines that are about no event
 
@@ -82,6 +83,7 @@ def of_outcome(event: Event, outcome: Outcome) -> dict[str, object]:
         **({"subject": following.subject} if following and following.subject else {}),
         "next": following.extensions.get("remedy") if following else None,
         "fate": end[0] if end else None,
+        "letter": outcome.letter if isinstance(outcome, DeadLettered) else None,
     }
 
 

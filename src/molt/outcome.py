@@ -12,11 +12,13 @@ and takes any other 4xx to the dead letter sink at once with the answer's text.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from molt.events import Event
 
 
@@ -30,7 +32,7 @@ class MoltError(Exception):
         super().__init__(self.reason)
 
 
-class BadEvent(MoltError):  # noqa: N818 - named for what it is, as werkzeug's BadRequest
+class BadEvent(MoltError):
     """The event is not one that this function can read."""
 
 
@@ -73,9 +75,13 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class DeadLettered:
-    """The event is in the dead letter, for `reason`; only the function that keeps the dead letter says so."""
+    """The event is in the dead letter, for `reason`; only the function that keeps the dead letter says so.
+
+    `letter` is all that is worth keeping of the event: it stands in the log line as it is.
+    """
 
     reason: str
+    letter: Mapping[str, Any] = field(default_factory=dict)
 
 
 Outcome = Done | Skipped | Ignored | DeadLettered

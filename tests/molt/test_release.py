@@ -1,0 +1,137 @@
+"""The undoing of a quarantine, against a cluster in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from molt import marks, release
+from molt.cluster import NotFound
+from molt.outcome import TemporaryError
+from molt.release import NotReleasable, Released
+from quarantine.handler import handle
+from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
+from tests.functions.slips import QUARANTINE, event_of, slip_for
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    cluster = FakeCluster(FakeClock())
+    cluster.deployment(replicas=1)
+    return cluster
+
+
+def _quarantined(cluster: FakeCluster) -> dict[str, Any]:
+    """Isolate the first pod and return it as it was before."""
+    pod = cluster.pods()[0]
+    before: dict[str, Any] = {**pod, "metadata": dict(pod["metadata"])}
+    handle(event_of(slip_for(pod, QUARANTINE)), cluster, FakeClock())
+    cluster.asked()
+    return before
+
+
+def test_a_released_pod_is_as_it_was(cluster: FakeCluster) -> None:
+    """The labels are exactly the old ones, no mark is left, in one read and one write."""
+    before = _quarantined(cluster)
+    name = before["metadata"]["name"]
+    cluster.pod(name)["metadata"]["labels"]["examiner"] = "me"
+    cluster.pod(name)["metadata"]["annotations"]["note"] = "kept"
+    done = release.release(cluster, "shop", name)
+    assert ["get pods", "patch pods"] == cluster.asked()
+    after = cluster.pod(name)["metadata"]
+    assert before["metadata"]["labels"] == after["labels"]
+    assert {"note": "kept"} == after["annotations"]
+    consequence = "Deployment/web takes it back, has one pod too many if it was replaced, and ends one, this or another"
+    assert Released("shop", name, before["metadata"]["labels"], "Deployment/web", consequence) == done
+
+
+def test_a_pod_without_labels_is_released_without_labels(cluster: FakeCluster) -> None:
+    """Exactly the old ones may be none at all; a bare pod runs on."""
+    cluster.bare_pod("a")["metadata"]["labels"] = {}
+    _quarantined(cluster)
+    done = release.release(cluster, "shop", "a")
+    assert ({}, None, "no controller takes it back: it runs on as it was") == (
+        done.labels,
+        done.workload,
+        done.consequence,
+    )
+    assert {} == cluster.pod("a")["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("workload", "words"),
+    [
+        (None, "no controller takes it back: it runs on as it was"),
+        ("StatefulSet/db", "StatefulSet/db takes it back as the replica of its name"),
+        (
+            "DaemonSet/a",
+            "DaemonSet/a takes it back, has one pod too many if it was replaced, and ends one, this or another",
+        ),
+    ],
+)
+def test_consequence(workload: str | None, words: str) -> None:
+    """Whoever releases is told that the controller may end a pod."""
+    assert words == release.consequence(workload)
+
+
+def test_a_dry_run_changes_nothing(cluster: FakeCluster) -> None:
+    """The server checks the patch, and the pod stays isolated."""
+    name = _quarantined(cluster)["metadata"]["name"]
+    state = cluster.state()
+    release.release(cluster, "shop", name, dry_run=True)
+    assert state == cluster.state()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels": {"app": "web"}}, "pod shop/p is not in quarantine"),
+        ({"deletionTimestamp": "2026-11-24T12:00:00Z"}, "pod shop/p is terminating"),
+        ({"annotations": {}}, "pod shop/p has no readable annotation molt-project.io/original-labels"),
+        ({"annotations": {marks.ORIGINAL_LABELS: "{"}}, "no readable annotation"),
+        ({"annotations": {marks.ORIGINAL_LABELS: "[]"}}, "no readable annotation"),
+        ({"annotations": {marks.ORIGINAL_LABELS: '{"a": 1}'}}, "no readable annotation"),
+    ],
+)
+def test_what_cannot_be_undone_is_left(cluster: FakeCluster, change: dict[str, Any], reason: str) -> None:
+    """No guess at labels: a wrong one would put an attacker's pod behind a Service."""
+    metadata = {"labels": {marks.COMPROMISED: "true"}, "annotations": {marks.ORIGINAL_LABELS: "{}"}} | change
+    cluster.bare_pod("p")["metadata"] |= metadata
+    state = cluster.state()
+    with pytest.raises(NotReleasable, match=reason):
+        release.release(cluster, "shop", "p")
+    assert state == cluster.state()
+
+
+def test_a_pod_that_is_not_there(cluster: FakeCluster) -> None:
+    """The API's own answer."""
+    with pytest.raises(NotFound):
+        release.release(cluster, "shop", "nobody")
+
+
+def _bump(cluster: FakeCluster) -> None:
+    for pod in cluster.pods():
+        pod["metadata"]["resourceVersion"] += "1"
+
+
+def test_a_conflict_is_read_again(cluster: FakeCluster) -> None:
+    """A pod that changed meanwhile is released as it is now, and one that never rests is not."""
+    name = _quarantined(cluster)["metadata"]["name"]
+    cluster.meddle = [_bump] * release.ATTEMPTS
+    with pytest.raises(TemporaryError, match="changed under each of 4 attempts"):
+        release.release(cluster, "shop", name)
+    cluster.meddle = [_bump]
+    assert "Deployment/web" == release.release(cluster, "shop", name).workload
+
+
+@pytest.mark.parametrize("call", range(2))
+def test_killed_after_any_call_it_is_whole_or_not_done(cluster: FakeCluster, call: int) -> None:
+    """One patch does all of it: no pod is left with half of its labels."""
+    name = _quarantined(cluster)["metadata"]["name"]
+    cluster.kill_after = call
+    with pytest.raises(Killed):
+        release.release(cluster, "shop", name)
+    released = call == 1
+    assert released != marks.is_compromised(cluster.pod(name))
+    assert released == ("app" in cluster.pod(name)["metadata"]["labels"])
