@@ -84,9 +84,11 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Answer:
         """Send one request and return whatever came back."""
-        with self._sent(method, path, body, query or {}, content_type) as response:
+        asked = f"{path}?{urlencode(query)}" if query else path
+        with self._sent(method, asked, body, content_type, accept) as response:
             return _answer(response)
 
     def watch(self, path: str, *, seconds: int = 10, **query: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -94,8 +96,8 @@ class Api:
 
         A watch refused before it began is yielded as one ("HTTP", Status), so that it is not taken for silence.
         """
-        asked = {"watch": "1", "timeoutSeconds": str(seconds), **query}
-        with self._sent("GET", path, None, asked, "") as response:
+        asked = urlencode({"watch": "1", "timeoutSeconds": str(seconds), **query})
+        with self._sent("GET", f"{path}?{asked}", None, "", "application/json") as response:
             if response.status != http.client.OK:
                 yield "HTTP", _answer(response).body
                 return
@@ -105,15 +107,15 @@ class Api:
 
     @contextmanager
     def _sent(
-        self, method: str, path: str, body: Any, query: Mapping[str, str], content_type: str
+        self, method: str, path: str, body: Any, content_type: str, accept: str
     ) -> Iterator[http.client.HTTPResponse]:
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {self.token}"}
+        headers = {"Accept": accept, "Authorization": f"Bearer {self.token}"}
         payload = None if body is None else json.dumps(body).encode()
         if payload is not None:
             headers["Content-Type"] = content_type
         connection = self._connection()
         try:
-            connection.request(method, f"{path}?{urlencode(query)}" if query else path, payload, headers)
+            connection.request(method, path, payload, headers)
             yield connection.getresponse()
         finally:
             connection.close()
