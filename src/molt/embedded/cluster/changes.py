@@ -93,12 +93,12 @@ class Changes:
         """Keep the last `window` records."""
         self._records: deque[Record] = deque(maxlen=window)
         self._subscriptions: list[Subscription] = []
-        self._forgotten = 0
+        self.forgotten = 0
 
     def publish(self, record: Record) -> None:
         """Remember `record` and hand it to every subscription."""
         if len(self._records) == self._records.maxlen:
-            self._forgotten = self._records[0].version
+            self.forgotten = self._records[0].version
         self._records.append(record)
         for subscription in self._subscriptions:
             subscription.put(record)
@@ -107,8 +107,8 @@ class Changes:
         """Return a subscription that starts after version `since` (None: now). Raises StoreGone."""
         subscription = Subscription(self, plural)
         if since is not None:
-            if since < self._forgotten:
-                reason = f"too old resource version: {since} ({self._forgotten})"
+            if since < self.forgotten:
+                reason = f"too old resource version: {since} ({self.forgotten})"
                 raise StoreGone(plural or "objects", "", reason)
             for record in self._records:
                 if record.version > since:

@@ -23,7 +23,7 @@ class StoreError(Exception):
         self.reason = reason
 
 
-class StoreNotFound(StoreError, LookupError):  # noqa: N818 - named for the API's reason NotFound
+class StoreNotFound(StoreError, LookupError):
     """There is no such object."""
 
     def __init__(self, plural: str, name: str) -> None:
@@ -31,7 +31,7 @@ class StoreNotFound(StoreError, LookupError):  # noqa: N818 - named for the API'
         super().__init__(plural, name, "not found")
 
 
-class AlreadyExists(StoreError):  # noqa: N818 - named for the API's reason AlreadyExists
+class AlreadyExists(StoreError):
     """Another object has the name."""
 
     def __init__(self, plural: str, name: str) -> None:
@@ -39,9 +39,9 @@ class AlreadyExists(StoreError):  # noqa: N818 - named for the API's reason Alre
         super().__init__(plural, name, "already exists")
 
 
-class StoreConflict(StoreError):  # noqa: N818 - named for the API's reason Conflict
+class StoreConflict(StoreError):
     """The object is not in the state that the writer named."""
 
 
-class StoreGone(StoreError):  # noqa: N818 - named for the API's reason Gone
+class StoreGone(StoreError):
     """The history does not reach back that far: list again."""

@@ -62,9 +62,11 @@ def keep(new: Object, old: Object) -> None:
             new["metadata"][field] = old["metadata"][field]
 
 
-def held(obj: Object) -> bool:
+def held(plural: str, obj: Object) -> bool:
     """Tell whether an object that is to be deleted still has to wait: for finalizers, or for its grace period."""
     metadata = obj["metadata"]
+    if plural == "namespaces" and obj.get("spec", {}).get("finalizers"):
+        return True
     return bool(metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds"))
 
 
@@ -73,11 +75,11 @@ def grace(pod: Object, asked: int | None) -> int:
     if not pod.get("spec", {}).get("nodeName") or pod.get("status", {}).get("phase") in ("Failed", "Succeeded"):
         return 0
     if asked is not None:
-        return max(asked, 0)
+        return asked if asked >= 0 else 1  # as the API server reads a negative one
     return int(pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE))
 
 
-def marked(old: Object, now: datetime, grace: int) -> Object:
+def marked(plural: str, old: Object, now: datetime, grace: int) -> Object:
     """Return `old` as it is once its deletion has begun; a deletion under way can only be shortened."""
     new = copied(old)
     metadata = new["metadata"]
@@ -86,6 +88,8 @@ def marked(old: Object, now: datetime, grace: int) -> Object:
         return new
     metadata["deletionTimestamp"] = rfc3339(now + timedelta(seconds=grace))
     metadata["deletionGracePeriodSeconds"] = grace
+    if plural == "namespaces":
+        new.setdefault("status", {})["phase"] = "Terminating"
     if under_way is None and "generation" in metadata:
         metadata["generation"] += 1
     return new

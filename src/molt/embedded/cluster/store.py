@@ -104,7 +104,7 @@ class Store:
                 return new
             if "generation" in new["metadata"] and desired(new) != desired(old):
                 new["metadata"]["generation"] += 1
-            if not dry_run and "deletionTimestamp" in new["metadata"] and not lifecycle.held(new):
+            if not dry_run and "deletionTimestamp" in new["metadata"] and not lifecycle.held(plural, new):
                 self._remove(plural, _key(new))
             elif not dry_run:
                 self._write(plural, _key(new), new, old)
@@ -131,12 +131,12 @@ class Store:
             old = self._stored(plural, namespace, name)
             lifecycle.check(plural, old, uid=uid, resource_version=resource_version)
             grace = lifecycle.grace(old, grace_seconds) if plural == "pods" else 0
-            new = lifecycle.marked(old, self.now(), grace)
+            new = lifecycle.marked(plural, old, self.now(), grace)
             if dry_run:
                 return new
             key = _key(old)
             if new != old:
-                if not lifecycle.held(new):
+                if not lifecycle.held(plural, new):
                     return self._remove(plural, key)
                 self._write(plural, key, new, old)
             return copied(new)
@@ -149,6 +149,11 @@ class Store:
         """Return the changes to come (of `plural`, or all), or those after version `since`. Raises StoreGone."""
         with self.lock:
             return self._changes.subscribe(plural, since)
+
+    def is_forgotten(self, version: int) -> bool:
+        """Tell whether the history no longer reaches back to `version`."""
+        with self.lock:
+            return version < self._changes.forgotten
 
     def close(self) -> None:
         """End every subscription."""

@@ -1,0 +1,109 @@
+"""Who set which field: metadata.managedFields, in the API server's format (fieldsV1).
+
+A field set is a set of paths. A part of a path is ("f", name), ("k", keys of a list's item as JSON) or ("v", a value of
+a set as JSON). Lists and maps that do not merge are one field.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from molt.embedded.cluster.listkeys import KEY_DEFAULTS, applied, atomic_map
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from molt.embedded.cluster.resources import Kind
+
+Part = tuple[str, str]
+Fields = dict[tuple[Part, ...], Any]  # path -> value of the leaf; {} for an item of a keyed list itself
+
+UNMANAGED = (
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "name",
+    "namespace",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+
+
+def fields_of(kind: Kind, obj: dict[str, Any]) -> Fields:
+    """Return the fields that an object sets, with their values; what the server keeps by itself is left out."""
+    body = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
+    metadata = {key: value for key, value in obj.get("metadata", {}).items() if key not in UNMANAGED}
+    return dict(_leaves(kind, (), (), body | {"metadata": metadata}))
+
+
+def _leaves(
+    kind: Kind, names: tuple[str, ...], path: tuple[Part, ...], value: Any
+) -> Iterator[tuple[tuple[Part, ...], Any]]:
+    if isinstance(value, dict) and not (names and atomic_map(kind, names)):
+        if not value and path:
+            yield path, value
+        for key, item in value.items():
+            yield from _leaves(kind, (*names, key), (*path, ("f", key)), item)
+    elif isinstance(value, list) and (rule := applied(kind, names)) is not None:
+        for item in value:
+            if not rule.keys:
+                yield (*path, ("v", _json(item))), item
+                continue
+            keys = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in rule.keys}
+            here = (*path, ("k", _json({key: one for key, one in keys.items() if one is not None})))
+            yield here, {}
+            yield from _leaves(kind, names, here, item)
+    else:
+        yield path, value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def to_v1(paths: set[tuple[Part, ...]]) -> dict[str, Any]:
+    """Return a set of paths as fieldsV1."""
+    tree: dict[str, Any] = {}
+    for path in sorted(paths):
+        node = tree
+        for kind, text in path:
+            node = node.setdefault(f"{kind}:{text}", {})
+    _dot(tree, (), paths)
+    return tree
+
+
+def _dot(tree: dict[str, Any], path: tuple[Part, ...], paths: set[tuple[Part, ...]]) -> None:
+    """Mark with "." what is itself in the set and has more below it."""
+    for key, node in list(tree.items()):
+        kind, _, text = key.partition(":")
+        here = (*path, (kind, text))
+        _dot(node, here, paths)
+        if node and here in paths:
+            node["."] = {}
+
+
+def from_v1(tree: dict[str, Any], path: tuple[Part, ...] = ()) -> set[tuple[Part, ...]]:
+    """Return the set of paths that fieldsV1 holds."""
+    found: set[tuple[Part, ...]] = {path} if path and (not tree or "." in tree) else set()
+    for key, node in tree.items():
+        if key != ".":
+            kind, _, text = key.partition(":")
+            found |= from_v1(node, (*path, (kind, text)))
+    return found
+
+
+def shown(path: tuple[Part, ...]) -> str:
+    """Return a path as a conflict names it: `.spec.containers[name="web"].image`."""
+    text = ""
+    for kind, part in path:
+        if kind == "f":
+            text += f".{part}"
+        elif kind == "v":
+            text += f"[={part}]"
+        else:
+            text += "[" + ",".join(f"{key}={json.dumps(value)}" for key, value in json.loads(part).items()) + "]"
+    return text

@@ -1,0 +1,194 @@
+"""Field managers at work: what an update leaves to whom, and server-side apply with its conflicts.
+
+Source of the rules: sigs.k8s.io/structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from molt.embedded.cluster.listkeys import ListRule, applied, atomic_map, identity
+from molt.embedded.cluster.managed import Fields, Part, fields_of, from_v1, shown, to_v1
+from molt.embedded.cluster.objects import copied
+from molt.embedded.cluster.problems import Refused, quoted
+
+if TYPE_CHECKING:
+    from molt.embedded.cluster.resources import Kind
+
+APPLY = "Apply"
+UPDATE = "Update"
+BEFORE = "before-first-apply"
+ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One manager's fields."""
+
+    manager: str
+    operation: str
+    api_version: str
+    time: str
+    paths: frozenset[tuple[Part, ...]]
+    subresource: str = ""
+
+    def is_of(self, other: Entry) -> bool:
+        """Tell whether both are the same manager's, doing the same kind of thing."""
+        return (self.manager, self.operation, self.subresource) == (other.manager, other.operation, other.subresource)
+
+    def __str__(self) -> str:
+        """Return it as a conflict names it."""
+        text = quoted(self.manager)
+        if self.subresource:
+            text += f" with subresource {quoted(self.subresource)}"
+        return text if self.operation == APPLY else f"{text} using {self.api_version} at {self.time}"
+
+
+def entries_of(obj: dict[str, Any]) -> list[Entry]:
+    """Return the managers of an object."""
+    return [
+        Entry(
+            one["manager"],
+            one["operation"],
+            one["apiVersion"],
+            one["time"],
+            frozenset(from_v1(one["fieldsV1"])),
+            one.get("subresource", ""),
+        )
+        for one in obj["metadata"].get("managedFields") or ()
+    ]
+
+
+def _write(obj: dict[str, Any], entries: list[Entry], before: list[Entry]) -> dict[str, Any]:
+    """Set managedFields; an entry with the same fields as before keeps its time, so that nothing seems changed."""
+    known = {(one.manager, one.operation, one.subresource, one.paths): one.time for one in before}
+    obj["metadata"]["managedFields"] = [
+        {
+            "manager": one.manager,
+            "operation": one.operation,
+            "apiVersion": one.api_version,
+            "time": known.get((one.manager, one.operation, one.subresource, one.paths), one.time),
+            "fieldsType": "FieldsV1",
+            "fieldsV1": to_v1(set(one.paths)),
+        }
+        | ({"subresource": one.subresource} if one.subresource else {})
+        for one in entries
+        if one.paths
+    ]
+    if not obj["metadata"]["managedFields"]:
+        del obj["metadata"]["managedFields"]
+    return obj
+
+
+def updated(kind: Kind, old: dict[str, Any], new: dict[str, Any], writer: Entry) -> dict[str, Any]:
+    """Return `new` with its managedFields: what changed is now the writer's, and nobody else's."""
+    before, after = fields_of(kind, old), fields_of(kind, new)
+    changed = frozenset(path for path, value in after.items() if before.get(path, ABSENT) != value)
+    entries = entries_of(old)
+    if not changed and before.keys() == after.keys():
+        return _write(new, entries, entries)
+    mine = next((one for one in entries if one.is_of(writer)), replace(writer, paths=frozenset()))
+    others = [replace(one, paths=one.paths - changed) for one in entries if not one.is_of(writer)]
+    known = frozenset(after)
+    kept = [replace(one, paths=one.paths & known) for one in others]
+    return _write(new, [*kept, replace(writer, paths=(mine.paths | changed) & known)], entries)
+
+
+def apply(
+    kind: Kind, old: dict[str, Any] | None, config: dict[str, Any], writer: Entry, *, force: bool
+) -> dict[str, Any]:
+    """Return the object that results from applying `config`. Raises Refused (409) on conflicts, unless `force`.
+
+    `old` is None when there is none yet. Fields that this manager applied before, that are not in `config` and that
+    nobody else manages, are removed.
+    """
+    live = copied(old) if old is not None else {"metadata": {}}
+    wanted = fields_of(kind, config)
+    entries = entries_of(live)
+    if old is not None and not entries:
+        entries = [Entry(BEFORE, UPDATE, kind.api_version, writer.time, frozenset(fields_of(kind, live)))]
+    current = fields_of(kind, live)
+    others = [one for one in entries if not one.is_of(writer)]
+    clashes = [
+        (one, path)
+        for one in others
+        for path in sorted(one.paths)
+        if path in wanted and current.get(path) != wanted[path]
+    ]
+    if clashes and not force:
+        raise _conflict(clashes)
+    lost = {path for _, path in clashes}
+    others = [replace(one, paths=one.paths - lost) for one in others]
+    mine: frozenset[tuple[Part, ...]] = next((one.paths for one in entries if one.is_of(writer)), frozenset())
+    dropped = mine - frozenset(wanted) - frozenset().union(*(one.paths for one in others))
+    for path in sorted(dropped, key=len, reverse=True):
+        _remove(live, path)
+    merged = _merge(kind, (), live, {key: value for key, value in config.items() if key != "metadata"})
+    metadata = {key: value for key, value in config["metadata"].items() if key != "managedFields"}
+    merged["metadata"] = _merge(kind, ("metadata",), merged["metadata"], metadata)
+    return _write(merged, [*others, replace(writer, paths=frozenset(wanted))], entries)
+
+
+def _conflict(clashes: list[tuple[Entry, tuple[Part, ...]]]) -> Refused:
+    causes = [
+        {"reason": "FieldManagerConflict", "message": f"conflict with {one}", "field": shown(path)}
+        for one, path in clashes
+    ]
+    if len(clashes) == 1:
+        message = f"Apply failed with 1 conflict: conflict with {clashes[0][0]}: {shown(clashes[0][1])}"
+    else:
+        by_manager: dict[str, list[str]] = {}
+        for one, path in clashes:
+            by_manager.setdefault(str(one), []).append(f"- {shown(path)}")
+        lines = [line for one in sorted(by_manager) for line in (f"conflicts with {one}:", *by_manager[one])]
+        message = f"Apply failed with {len(clashes)} conflicts: " + "\n".join(lines)
+    return Refused(409, "Conflict", message, {"causes": causes})
+
+
+def _merge(kind: Kind, names: tuple[str, ...], old: Any, new: Any) -> Any:
+    if isinstance(new, dict) and isinstance(old, dict) and not (names and atomic_map(kind, names)):
+        merged = dict(old)
+        for key, value in new.items():
+            merged[key] = _merge(kind, (*names, key), old.get(key), value)
+        return merged
+    if isinstance(new, list) and isinstance(old, list) and (rule := applied(kind, names)) is not None:
+        return _merge_lists(kind, names, rule, old, new)
+    return copied(new)
+
+
+def _merge_lists(kind: Kind, names: tuple[str, ...], rule: ListRule, old: list[Any], new: list[Any]) -> list[Any]:
+    if not rule.keys:
+        return [*new, *(one for one in old if one not in new)]
+    by_identity = {identity(rule, one): one for one in new}
+    kept = {identity(rule, one): one for one in old}
+    found = [_merge(kind, names, kept.get(key, {}), one) for key, one in by_identity.items()]
+    return [*found, *(one for key, one in kept.items() if key not in by_identity)]
+
+
+def _remove(node: Any, path: tuple[Part, ...]) -> None:
+    """Remove a field from an object, if it is still there; an item of a keyed list once only its keys are left."""
+    (form, text), *rest = path
+    if form == "f":
+        if isinstance(node, dict) and text in node and not rest:
+            del node[text]
+        elif isinstance(node, dict):
+            _remove(node.get(text), tuple(rest))
+    elif isinstance(node, list):
+        _remove_item(node, form, json.loads(text), tuple(rest))
+
+
+def _remove_item(items: list[Any], form: str, value: Any, rest: tuple[Part, ...]) -> None:
+    if form == "v":
+        items[:] = [one for one in items if one != value]
+        return
+    for one in list(items):
+        if value.items() <= one.items():
+            if rest:
+                _remove(one, rest)
+            elif one.keys() <= value.keys():
+                items.remove(one)
+
+
+__all__ = ["APPLY", "UPDATE", "Entry", "Fields", "apply", "updated"]
