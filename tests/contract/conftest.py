@@ -10,6 +10,7 @@ import pytest
 
 from testbed.api import Api
 from tests.contract.space import Object, Space, config_map, until
+from tests.embedded_cluster import running_cluster
 
 _NUMBERS = itertools.count(1)
 
@@ -20,8 +21,6 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     if request.param == "real":
         yield request.getfixturevalue("control_plane").api
         return
-    from tests.embedded_cluster import running_cluster
-
     with running_cluster(controllers=True) as cluster:
         yield Api(cluster.url, cluster.token)
 
