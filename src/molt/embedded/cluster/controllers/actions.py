@@ -87,5 +87,5 @@ def perform(store: Store, action: Create | Update | UpdateStatus | Delete | Fina
         case Delete(plural, obj):
             metadata = obj["metadata"]
             store.delete(plural, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
-        case Finalize(obj):
-            store.finalize("pods", obj["metadata"]["namespace"], obj["metadata"]["name"])
+        case _:
+            store.finalize("pods", action.obj["metadata"]["namespace"], action.obj["metadata"]["name"])

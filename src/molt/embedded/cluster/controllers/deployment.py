@@ -78,7 +78,7 @@ def reconcile(
 def _step(deployment: Object, revisions: Revisions, pods: Iterable[Object]) -> list[Action]:
     """Return the resizing that comes next."""
     limits = bounds(deployment["spec"])
-    if deployment["spec"].get("paused") or _was_scaled(revisions, limits):
+    if deployment["spec"].get("paused") or any(_is_stale(one, limits) for one in revisions.all):
         return _scale(deployment, revisions, limits)
     if _recreates(deployment):
         actions = _recreate(deployment, revisions, pods, limits)
@@ -113,12 +113,6 @@ def _recreate(deployment: Object, revisions: Revisions, pods: Iterable[Object], 
     return _resize([revisions.new], {revisions.new["metadata"]["name"]: limits.replicas}, limits)
 
 
-def _was_scaled(revisions: Revisions, limits: Bounds) -> bool:
-    """Tell whether an active ReplicaSet was sized for another number of replicas than the Deployment now has."""
-    noted = [annotations_of(one).get(DESIRED) for one in revisions.all if size(one)]
-    return any(desired is not None and desired != str(limits.replicas) for desired in noted)
-
-
 def _scale(deployment: Object, revisions: Revisions, limits: Bounds) -> list[Action]:
     """Return the resizing of a Deployment that was scaled, or is paused: no rollout, each part in proportion."""
     active = [one for one in revisions.all if size(one)]
@@ -135,10 +129,15 @@ def _scale(deployment: Object, revisions: Revisions, limits: Bounds) -> list[Act
 
 
 def _resize(replica_sets: Iterable[Object], sizes: Mapping[str, int], limits: Bounds) -> list[Action]:
-    """Return the writes that bring the ReplicaSets to `sizes`."""
-    named = ((one, sizes.get(one["metadata"]["name"])) for one in replica_sets)
-    resized = ((one, _resized(one, wanted, limits)) for one, wanted in named if wanted is not None)
-    return [update for one, update in resized if update.obj != one and (size(one) or size(update.obj))]
+    """Return the writes that bring those ReplicaSets that `sizes` names to their size, and note the whole's on them."""
+    named = ((one, sizes.get(one["metadata"]["name"], size(one))) for one in replica_sets)
+    return [_resized(one, wanted, limits) for one, wanted in named if size(one) != wanted or _is_stale(one, limits)]
+
+
+def _is_stale(replica_set: Object, limits: Bounds) -> bool:
+    """Tell whether an active ReplicaSet was sized for another number of replicas than the Deployment now has."""
+    noted = annotations_of(replica_set).get(DESIRED, str(limits.replicas))
+    return size(replica_set) > 0 and noted != str(limits.replicas)
 
 
 def _resized(replica_set: Object, wanted: int, limits: Bounds) -> Update:
