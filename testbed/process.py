@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,11 +26,14 @@ class Program:
 
     @classmethod
     def start(cls, binary: Path, folder: Path, arguments: Sequence[str]) -> Program:
-        """Start a program with a folder of its own as home and with no other environment."""
+        """Start a program with a folder of its own as home and with no other environment.
+
+        On Linux it also ends when the thread that started it does: a test run that is killed leaves nothing behind.
+        """
         log = folder / f"{binary.name}.log"
         with log.open("wb") as sink:
             popen = subprocess.Popen(  # noqa: S603 - a program that the testbed built
-                [str(binary), *arguments],
+                [*_tether(), str(binary), *arguments],
                 cwd=folder,
                 env={"HOME": str(folder), "PATH": "/usr/bin:/bin"},
                 stdin=subprocess.DEVNULL,
@@ -51,3 +55,8 @@ class Program:
         """End the program at once. Nothing it holds is worth a graceful stop, which takes an API server a minute."""
         self.popen.kill()
         self.popen.wait()
+
+
+def _tether() -> list[str]:
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

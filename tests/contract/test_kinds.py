@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,14 +152,14 @@ def _established(api: Api) -> bool:
     return {"Established", "NamesAccepted"} <= held
 
 
-@pytest.mark.parametrize(("spec", "stored"), ACCEPTED)
+@pytest.mark.parametrize(("spec", "stored"), ACCEPTED, ids=[json.dumps(spec) for spec, _ in ACCEPTED])
 def test_accepted(things: Things, spec: Object, stored: Object) -> None:
     """A valid object is stored with its defaults and without fields that the schema does not know."""
     assert stored == things.create("one", spec).object()["spec"]
     assert stored == things.api.get(things.path("one")).object()["spec"]
 
 
-@pytest.mark.parametrize(("spec", "message"), REFUSED)
+@pytest.mark.parametrize(("spec", "message"), REFUSED, ids=[json.dumps(spec) for spec, _ in REFUSED])
 def test_refused(things: Things, spec: Object | None, message: str) -> None:
     """An invalid object is refused with 422 and words that name the field, when created and when changed."""
     answer = things.create("one", spec)

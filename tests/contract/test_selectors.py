@@ -99,7 +99,7 @@ def test_unreadable_label_selector(space: Space, text: str, message: str) -> Non
     assert (400, "BadRequest", message) == (answer.status, answer.reason, answer.message)
 
 
-@pytest.mark.parametrize(("text", "message"), FIELDS_REFUSED)
+@pytest.mark.parametrize(("text", "message"), FIELDS_REFUSED, ids=[text for text, _ in FIELDS_REFUSED])
 def test_unreadable_field_selector(space: Space, text: str, message: str) -> None:
     """A field that cannot be selected by is refused with 400, and the answer lists those that can."""
     answer = space.api.get(space.path("configmaps"), fieldSelector=text)

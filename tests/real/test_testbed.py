@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +20,6 @@ from tests.contract.space import Space, is_ready, pod, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.real
 
@@ -122,3 +125,27 @@ def test_a_program_that_ends_is_told(tmp_path: Path) -> None:
         ControlPlane.running(binaries, tmp_path),
     ):
         pytest.fail("it must not start")
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="without setpriv nothing ties a program to its parent")
+def test_programs_end_with_who_started_them(tmp_path: Path) -> None:
+    """A test run that is killed leaves no program of the control plane behind."""
+    code = (
+        "import pathlib, testbed.process, sys;"
+        "program = testbed.process.Program.start(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), ['600']);"
+        "print(program.popen.pid, flush=True); sys.stdin.read()"
+    )
+    sleep = shutil.which("sleep") or ""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, sleep, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        program = int((parent.stdout or sys.stdin).readline())
+        os.kill(program, 0)
+        parent.kill()
+    until(lambda: not _runs(program), "the program is gone")
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether a process runs; one that is dead and that nobody waited for does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
