@@ -44,7 +44,7 @@ class Api:
         self.audit = Audit()
         self._kinds = Kinds(store)
         self._authorizer = Authorizer(store) if rbac else None
-        self._writer = Writer(store)
+        self._writer = Writer(store, self._authorise)
         self._deleter = Deleter(store, self._writer)
         self._subresources = Subresources(store, self._writer, self.tokens)
 
@@ -96,8 +96,7 @@ class Api:
         return shown
 
     def _place(self, request: Request, place: Place, user: User) -> Answer | Stream:
-        if self._authorizer is not None and not self._authorizer.allows(user, place):
-            raise refusal(user, place)
+        self._check(user, place)
         kind = place.kind
         if kind is None or (place.subresource and place.subresource not in kind.subresources):
             raise no_such_path()
@@ -117,6 +116,14 @@ class Api:
             raise method_not_allowed()
         answer = verbs[place.verb](request, place, kind)
         return answer if isinstance(answer, Stream) else self._shown(request, kind, answer)
+
+    def _check(self, user: User, place: Place) -> None:
+        if self._authorizer is not None and not self._authorizer.allows(user, place):
+            raise refusal(user, place)
+
+    def _authorise(self, request: Request, place: Place) -> None:
+        """Refuse unless who asks may do what `place` says besides what was asked."""
+        self._check(self._user(request), place)
 
     def _create(self, request: Request, place: Place, kind: Kind) -> Answer:
         if place.name is not None or (kind.namespaced and place.namespace is None):

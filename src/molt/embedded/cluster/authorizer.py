@@ -88,7 +88,7 @@ def _covers(rule: dict[str, Any], place: Place) -> bool:
         _has(rule.get("verbs"), place.verb)
         and _has(rule.get("apiGroups"), place.group)
         and fits
-        and (not names or place.name in names)
+        and (not names or place.authorised_name in names)
     )
 
 
@@ -103,7 +103,7 @@ def refusal(user: User, place: Place) -> Refused:
         f'User "{user.name}" cannot {place.verb} resource "{place.full_resource}" in API group "{place.group}" {where}'
     )
     key = f"{place.resource}.{place.group}" if place.group else place.resource
-    return forbidden(key, place.name or "", text)
+    return forbidden(key, place.authorised_name or "", text)
 
 
 def path_refusal(user: User, verb: str, path: str) -> Refused:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from molt.embedded.cluster.errors import StoreGone
-from molt.embedded.cluster.objects import copied
+from molt.embedded.cluster.objects import copied, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from molt.embedded.cluster.objects import Key
 
 ADDED = "ADDED"
 MODIFIED = "MODIFIED"
@@ -93,12 +95,13 @@ class Changes:
         """Keep the last `window` records."""
         self._records: deque[Record] = deque(maxlen=window)
         self._subscriptions: list[Subscription] = []
-        self.forgotten = 0
+        self._forgotten = 0
+        self._begun: dict[str, int] = {}
 
     def publish(self, record: Record) -> None:
         """Remember `record` and hand it to every subscription."""
         if len(self._records) == self._records.maxlen:
-            self.forgotten = self._records[0].version
+            self._forgotten = self._records[0].version
         self._records.append(record)
         for subscription in self._subscriptions:
             subscription.put(record)
@@ -107,14 +110,32 @@ class Changes:
         """Return a subscription that starts after version `since` (None: now). Raises StoreGone."""
         subscription = Subscription(self, plural)
         if since is not None:
-            if since < self.forgotten:
-                reason = f"too old resource version: {since} ({self.forgotten})"
-                raise StoreGone(plural or "objects", "", reason)
+            self._check(plural, since)
             for record in self._records:
                 if record.version > since:
                     subscription.put(record)
         self._subscriptions = [*self._subscriptions, subscription]
         return subscription
+
+    def begin(self, plural: str, version: int) -> None:
+        """Let the history of `plural` begin at `version`."""
+        self._begun[plural] = version
+
+    def undone(self, plural: str, objects: dict[Key, dict[str, Any]], at: int) -> dict[Key, dict[str, Any]]:
+        """Return what `objects` of `plural` were at version `at`. Raises StoreGone."""
+        self._check(plural, at)
+        before = dict(objects)
+        for record in reversed(self._records):
+            if record.plural == plural and record.version > at:
+                before.pop(key_of(record.obj), None)
+                before |= {} if record.previous is None else {key_of(record.obj): record.previous}
+        return before
+
+    def _check(self, plural: str | None, version: int) -> None:
+        oldest = max(self._forgotten, self._begun.get(plural or "", 0))
+        if version < oldest:
+            reason = f"too old resource version: {version} ({oldest})"
+            raise StoreGone(plural or "objects", "", reason)
 
     def drop(self, subscription: Subscription) -> None:
         """Feed `subscription` no more."""

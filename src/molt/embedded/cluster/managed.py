@@ -37,7 +37,7 @@ def fields_of(kind: Kind, obj: dict[str, Any]) -> Fields:
     """Return the fields that an object sets, with their values; what the server keeps by itself is left out."""
     body = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
     metadata = {key: value for key, value in obj.get("metadata", {}).items() if key not in UNMANAGED}
-    return dict(_leaves(kind, (), (), body | {"metadata": metadata}))
+    return dict(_leaves(kind, (), (), body | ({"metadata": metadata} if metadata else {})))
 
 
 def _leaves(

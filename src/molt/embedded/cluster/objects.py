@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Key = tuple[str, str]  # namespace ("" for cluster-scoped objects) and name
 
 # k8s.io/apimachinery/pkg/util/rand: no vowels and no 0, 1, 3, so that no words arise and no digit looks like a letter.
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -37,6 +38,11 @@ def meta(obj: dict[str, Any]) -> dict[str, Any]:
     """Return the object's metadata, made if missing."""
     found: dict[str, Any] = obj.setdefault("metadata", {})
     return found
+
+
+def key_of(obj: dict[str, Any]) -> Key:
+    """Return the object's place among those of its kind."""
+    return obj["metadata"].get("namespace") or "", obj["metadata"]["name"]
 
 
 def desired(obj: dict[str, Any]) -> dict[str, Any]:

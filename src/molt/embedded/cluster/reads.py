@@ -7,8 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from molt.embedded.cluster.errors import StoreGone
+from molt.embedded.cluster.labelquery import SelectorError
 from molt.embedded.cluster.problems import bad_request, gone
-from molt.embedded.cluster.selectors import SelectorError, matcher
+from molt.embedded.cluster.selectors import matcher
 
 if TYPE_CHECKING:
     from molt.embedded.cluster.requests import Request
@@ -47,29 +49,28 @@ def scope(request: Request, place: Place, kind: Kind) -> Scope:
     if place.name is not None:
         fields = ",".join(filter(None, (fields, f"metadata.name={place.name}")))
     try:
-        selects = matcher(query.get("labelSelector", ""), fields, kind.fields)
+        selects = matcher(query.get("labelSelector", ""), fields, kind)
     except SelectorError as error:
         raise bad_request(str(error)) from None
     return Scope(kind, place.namespace if kind.namespaced else None, selects)
 
 
-def selected(store: Store, wanted: Scope) -> list[Object]:
-    """Return the objects of a scope."""
-    return [one for one in store.list(wanted.kind.key, wanted.namespace) if wanted.selects(one)]
+def selected(store: Store, wanted: Scope, at: int | None = None) -> list[Object]:
+    """Return the objects of a scope, as they are or as they were at a version. Raises StoreGone."""
+    return [one for one in store.list(wanted.kind.key, wanted.namespace, at=at) if wanted.selects(one)]
 
 
 def listed(store: Store, request: Request, wanted: Scope) -> Object:
     """Return a List: all, or one page of it and where the next begins. Raises Refused (400, 410)."""
     limit = int(request.query.get("limit", "0") or 0)
+    token = request.query.get("continue", "")
+    version, last = _continued(token) if token else (None, ("", ""))
     with store.lock:
-        metadata: Object = {"resourceVersion": store.version}
-        items = selected(store, wanted)
-        if token := request.query.get("continue", ""):
-            version, last = _continued(token)
-            if store.is_forgotten(version):
-                raise gone(EXPIRED)
-            items = [one for one in items if _place(one) > last]
-            metadata["resourceVersion"] = str(version)
+        metadata: Object = {"resourceVersion": str(version or store.version)}
+        try:
+            items = [one for one in selected(store, wanted, version) if _place(one) > last]
+        except StoreGone:
+            raise gone(EXPIRED) from None
     if limit and len(items) > limit:
         metadata["continue"] = _token(int(metadata["resourceVersion"]), items[limit - 1])
         if "labelSelector" not in request.query and "fieldSelector" not in request.query:

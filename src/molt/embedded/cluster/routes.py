@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from molt.embedded.cluster.selectors import exact_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,6 +29,12 @@ class Place:
     namespace: str | None = None
     name: str | None = None
     subresource: str = ""
+    selected_name: str | None = None  # the one that a fieldSelector names
+
+    @property
+    def authorised_name(self) -> str | None:
+        """Return the name that RBAC's resourceNames are asked about."""
+        return self.name or self.selected_name
 
     @property
     def full_resource(self) -> str:
@@ -55,4 +63,5 @@ def parse(method: str, path: str, query: Mapping[str, str], kinds: Kinds) -> Pla
     verb = (MANY if name is None else SINGLE).get(method, method.lower())
     if verb == "list" and query.get("watch", "") in ("true", "1"):
         verb = "watch"
-    return Place(verb, group, resource, kind, namespace, name, subresource)
+    selected = exact_name(query.get("fieldSelector", "")) if verb in ("list", "watch", "deletecollection") else None
+    return Place(verb, group, resource, kind, namespace, name, subresource, selected)

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 from molt.embedded.cluster import lifecycle
 from molt.embedded.cluster.changes import ADDED, DELETED, MODIFIED, Changes, Record, Subscription
 from molt.embedded.cluster.errors import AlreadyExists, StoreNotFound
-from molt.embedded.cluster.objects import copied, desired, generated, meta, rfc3339
+from molt.embedded.cluster.objects import copied, desired, generated, key_of, meta, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from molt.embedded.cluster.objects import Key
+
+
 Object = dict[str, Any]
-Key = tuple[str, str]
 
 GENERATE_TRIES = 8
 
@@ -55,10 +57,15 @@ class Store:
         with self.lock:
             return copied(self._stored(plural, namespace, name))
 
-    def list(self, plural: str, namespace: str | None = None) -> list[Object]:
-        """Return copies of the objects, of one namespace or of all, ordered by namespace and name."""
+    def list(self, plural: str, namespace: str | None = None, *, at: int | None = None) -> list[Object]:
+        """Return copies of the objects, of one namespace or of all, ordered by namespace and name.
+
+        With `at`, as they were at that version. Raises StoreGone when the history does not reach back that far.
+        """
         with self.lock:
             objects = self._objects.get(plural, {})
+            if at is not None:
+                objects = self._changes.undone(plural, objects, at)
             return [copied(objects[key]) for key in sorted(objects) if namespace in (None, key[0])]
 
     def create(self, plural: str, obj: Object, *, dry_run: bool = False) -> Object:
@@ -71,7 +78,7 @@ class Store:
             objects = self._objects.setdefault(plural, {})
             metadata = meta(made)
             metadata["name"] = name = self._name(plural, metadata)
-            if (key := _key(made)) in objects:
+            if (key := key_of(made)) in objects:
                 raise AlreadyExists(plural, name)
             metadata["uid"] = str(uuid.uuid4())
             metadata["creationTimestamp"] = rfc3339(self.now())
@@ -105,9 +112,9 @@ class Store:
             if "generation" in new["metadata"] and desired(new) != desired(old):
                 new["metadata"]["generation"] += 1
             if not dry_run and "deletionTimestamp" in new["metadata"] and not lifecycle.held(plural, new):
-                self._remove(plural, _key(new))
+                self._remove(plural, key_of(new))
             elif not dry_run:
-                self._write(plural, _key(new), new, old)
+                self._write(plural, key_of(new), new, old)
             return copied(new)
 
     def delete(  # noqa: PLR0913 - the options of the API's DeleteOptions
@@ -134,7 +141,7 @@ class Store:
             new = lifecycle.marked(plural, old, self.now(), grace)
             if dry_run:
                 return new
-            key = _key(old)
+            key = key_of(old)
             if new != old:
                 if not lifecycle.held(plural, new):
                     return self._remove(plural, key)
@@ -150,10 +157,10 @@ class Store:
         with self.lock:
             return self._changes.subscribe(plural, since)
 
-    def is_forgotten(self, version: int) -> bool:
-        """Tell whether the history no longer reaches back to `version`."""
+    def begin(self, plural: str) -> None:
+        """Let the history of a kind begin now: what was before is too old to be watched from."""
         with self.lock:
-            return version < self._changes.forgotten
+            self._changes.begin(plural, self._version)
 
     def close(self) -> None:
         """End every subscription."""
@@ -189,7 +196,3 @@ class Store:
         last["metadata"]["resourceVersion"] = str(self._version)
         self._changes.publish(Record(self._version, DELETED, plural, last, previous))
         return copied(last)
-
-
-def _key(obj: Object) -> Key:
-    return obj["metadata"].get("namespace") or "", obj["metadata"]["name"]

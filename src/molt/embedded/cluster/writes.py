@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.embedded.cluster import ownership, strategy
+from molt.embedded.cluster import ownership, strategy, typed
 from molt.embedded.cluster.errors import StoreNotFound
 from molt.embedded.cluster.lifecycle import MODIFIED_TEXT
 from molt.embedded.cluster.objects import generated
@@ -21,10 +22,12 @@ from molt.embedded.cluster.problems import (
     unprocessable,
 )
 from molt.embedded.cluster.requests import APPLY, JSON_PATCH, MERGE, STRATEGIC, Answer, Options, decoded, options
-from molt.embedded.cluster.resources import CRDS
+from molt.embedded.cluster.resources import CRDS, of_crd
 from molt.embedded.cluster.strategic import strategic_merge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from molt.embedded.cluster.requests import Request
     from molt.embedded.cluster.resources import Kind
     from molt.embedded.cluster.routes import Place
@@ -40,9 +43,10 @@ CONDITIONAL: Final = frozenset(("leases.coordination.k8s.io", "poddisruptionbudg
 class Writer:
     """The writing verbs on objects and their /status."""
 
-    def __init__(self, store: Store) -> None:
-        """Write into `store`."""
+    def __init__(self, store: Store, may: Callable[[Request, Place], None]) -> None:
+        """Write into `store`; `may` raises Refused unless who asks may also do that."""
         self._store = store
+        self._may = may
 
     def create(self, request: Request, place: Place, kind: Kind) -> Answer:
         """POST: store a new object. Raises Refused."""
@@ -51,8 +55,8 @@ class Writer:
         with self._store.lock:
             return self._create(kind, obj, chosen)
 
-    def _create(self, kind: Kind, obj: Object, chosen: Options, owned: Object | None = None) -> Answer:
-        """Store a new object; `owned` is the same object with the managedFields of an apply."""
+    def _create(self, kind: Kind, obj: Object, chosen: Options, *, owned: bool = False) -> Answer:
+        """Store a new object; `owned`: an apply has already written whose its fields are."""
         self._check_namespace(kind, obj)
         metadata = obj["metadata"]
         drawn = not metadata.get("name") and bool(metadata.get("generateName"))
@@ -61,9 +65,13 @@ class Writer:
         warnings = strategy.before_create(kind, obj, chosen.now, strict=chosen.strict)
         if drawn:
             del metadata["name"]
-        if owned is None:
+        if not owned:
             obj = ownership.updated(kind, {"metadata": {}}, obj, chosen.writer(kind))
-        return Answer(CREATED, self._store.create(kind.key, obj, dry_run=chosen.dry_run), tuple(warnings))
+        made = self._store.create(kind.key, obj, dry_run=chosen.dry_run)
+        if kind.key == CRDS and not chosen.dry_run:
+            for custom in of_crd(made):
+                self._store.begin(custom.key)
+        return Answer(CREATED, made, tuple(warnings))
 
     def _check_namespace(self, kind: Kind, obj: Object) -> None:
         if not kind.namespaced:
@@ -102,7 +110,7 @@ class Writer:
         body = decoded(request, accepted)
         with self._store.lock:
             if request.content_type == APPLY:
-                return self._apply(kind, place, body, chosen)
+                return self._apply(request, place, kind, body, chosen)
             old = self.stored(place, kind)
             patched = _patched(kind, request.content_type, old, body)
             obj = strategy.decode(kind, patched, old["metadata"].get("namespace"), place.name)
@@ -113,25 +121,33 @@ class Writer:
         new = ownership.updated(kind, old, new, chosen.writer(kind, subresource))
         return Answer(OK, self._store.update(kind.key, new, dry_run=chosen.dry_run), tuple(warnings))
 
-    def _apply(self, kind: Kind, place: Place, body: Any, chosen: Options) -> Answer:
+    def _apply(self, request: Request, place: Place, kind: Kind, body: Any, chosen: Options) -> Answer:
         config = strategy.decode(kind, body, place.namespace if kind.namespaced else None, place.name)
         if config["metadata"].pop("managedFields", None):
             raise bad_request("metadata.managedFields must be nil")
+        typed.check(kind, config)
         writer = chosen.writer(kind, place.subresource, ownership.APPLY)
         try:
             old = self.stored(place, kind)
         except Refused:
             if place.subresource:
                 raise
-            if "uid" in config["metadata"]:
-                text = f"uid mismatch: the provided object specified uid {config['metadata']['uid']}"
-                raise conflict(kind.key, place.name or "", f"{text}, and no existing object was found") from None
-            obj = ownership.apply(kind, None, config, writer, force=chosen.force)
-            return self._create(kind, obj, chosen, owned=obj)
+            self._may(request, replace(place, verb="create"))
+            return self._applied_anew(kind, config, chosen)
         obj = ownership.apply(kind, old, config, writer, force=chosen.force)
         new, warnings = _judged(kind, old, obj, place.subresource, chosen)
         new["metadata"]["managedFields"] = obj["metadata"]["managedFields"]
         return Answer(OK, self._store.update(kind.key, new, dry_run=chosen.dry_run), tuple(warnings))
+
+    def _applied_anew(self, kind: Kind, config: Object, chosen: Options) -> Answer:
+        """Create the object that an apply did not find."""
+        metadata = config["metadata"]
+        if "uid" in metadata:
+            text = f"uid mismatch: the provided object specified uid {metadata['uid']}"
+            raise conflict(kind.key, metadata["name"], f"{text}, and no existing object was found")
+        writer = chosen.writer(kind, operation=ownership.APPLY)
+        obj = ownership.apply(kind, None, config, writer, force=chosen.force)
+        return self._create(kind, obj, chosen, owned=True)
 
     def stored(self, place: Place, kind: Kind) -> Object:
         """Return the object that a place names. Raises Refused (404)."""
