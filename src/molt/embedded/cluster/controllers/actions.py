@@ -48,7 +48,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """End the graceful deletion of a pod: its containers are gone."""
+    """End the graceful deletion of this very pod: its containers are gone."""
 
     obj: Object
 
@@ -88,4 +88,5 @@ def perform(store: Store, action: Create | Update | UpdateStatus | Delete | Fina
             metadata = obj["metadata"]
             store.delete(plural, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
         case _:
-            store.finalize("pods", action.obj["metadata"]["namespace"], action.obj["metadata"]["name"])
+            metadata = action.obj["metadata"]
+            store.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_seconds=0)
