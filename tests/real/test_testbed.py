@@ -140,7 +140,7 @@ def test_programs_end_with_who_started_them(tmp_path: Path) -> None:
         [sys.executable, "-c", code, sleep, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         program = int((parent.stdout or sys.stdin).readline())
-        os.kill(program, 0)
+        until(lambda: Path(f"/proc/{program}/comm").read_text(encoding="ascii") == "sleep\n", "it is tied and runs")
         parent.kill()
     until(lambda: not _runs(program), "the program is gone")
 
