@@ -1,0 +1,39 @@
+"""The rotate function: a tick of the clock, or a step of an itinerary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rotate import step, tick
+from rotate.lifetime import SHORTEST_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from molt.cluster import Cluster
+    from molt.events import Event
+    from molt.outcome import Clock, Outcome
+
+FUNCTION = "rotate"
+
+
+def secret(text: str) -> bytes:
+    """Return the key that `text` is: its bytes as they stand, be they base64, hexadecimal or a pass phrase.
+
+    Raises ValueError when it is missing or too short to be one: whoever guesses the key knows when each pod moves.
+    """
+    key = text.strip().encode()
+    if len(key) < SHORTEST_KEY:
+        raise ValueError(f"MOLT_ROTATION_KEY has {len(key)} bytes, and must have {SHORTEST_KEY} at least")
+    return key
+
+
+def handler(key: bytes) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler; `key` is the secret that the pods' lifetimes are drawn with."""
+
+    def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+        if event.type == tick.TICK:
+            return tick.handle(event, cluster, clock, key)
+        return step.handle(event, cluster, clock)
+
+    return handle

@@ -1,0 +1,94 @@
+"""Strategy Replace, make before break: the old pod serves until its replacement is Ready.
+
+Without the label pod-template-hash a pod is no longer its ReplicaSet's, which makes another at once; Services select
+other labels, so the old one stays in their endpoints. Once the fleet is whole without it, the old pod is evicted. All
+that a later event needs to go on is on the pod itself.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from molt import marks
+from molt.cluster import PODS, Conflict, NotFound
+from molt.outcome import TemporaryError
+from molt.workload import TEMPLATE_HASH, controller, is_terminating
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from molt.cluster import Cluster
+    from rotate.fleet import Fleet
+
+ATTEMPTS = 4
+
+
+def hindrance(pod: Mapping[str, Any], fleet: Fleet) -> str | None:
+    """Return why the pod cannot be replaced before it goes, or None."""
+    owner = controller(pod)
+    if owner and owner["uid"] in fleet.hashed and TEMPLATE_HASH in marks.labels_of(pod):
+        return None
+    return f"{fleet} does not tell its pods by {TEMPLATE_HASH}"
+
+
+def owner_of(pod: Mapping[str, Any]) -> str | None:
+    """Return the UID of the controller that a retiring pod was released from, None when it does not say."""
+    try:
+        owner = json.loads(marks.annotations_of(pod).get(marks.OWNER, ""))
+    except ValueError:
+        return None
+    uid = owner.get("uid") if isinstance(owner, dict) else None
+    return uid if isinstance(uid, str) else None
+
+
+def patch(pod: Mapping[str, Any], now: datetime, reason: str) -> dict[str, Any]:
+    """Return the merge patch that releases the pod, if it is still as it was read, and says from whom."""
+    metadata = pod["metadata"]
+    return {
+        "metadata": {
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+            "labels": {TEMPLATE_HASH: None, marks.RETIRING: marks.TRUE},
+            "annotations": {
+                marks.ORIGINAL_LABELS: marks.render_labels(marks.labels_of(pod)),
+                marks.OWNER: json.dumps(controller(pod), sort_keys=True),
+                marks.RETIRING_SINCE: marks.stamp(now),
+                marks.REASON: marks.printable(reason),
+            },
+        }
+    }
+
+
+def retire(
+    cluster: Cluster, pod: Mapping[str, Any], fleet: Fleet, now: datetime, reason: str, *, dry_run: bool = False
+) -> None:
+    """Release the pod from its ReplicaSet; read it again as often as it changed meanwhile.
+
+    Raises TemporaryError when it is gone, is no longer the fleet's to move, or kept changing: look again.
+    """
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    latest = pod
+    for _ in range(ATTEMPTS):
+        try:
+            cluster.merge(PODS, name, patch(latest, now, reason), namespace, dry_run=dry_run)
+        except (Conflict, NotFound):
+            latest = _again(cluster, pod)
+        else:
+            return
+        if is_terminating(latest) or not fleet.owns(latest) or hindrance(latest, fleet):
+            raise TemporaryError(f"pod {namespace}/{name} is no longer one of {fleet} that can be replaced")
+    raise TemporaryError(f"pod {namespace}/{name} changed under each of {ATTEMPTS} attempts")
+
+
+def _again(cluster: Cluster, pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the very pod as it is now. Raises TemporaryError when it is gone."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    try:
+        latest = cluster.get(PODS, name, namespace)
+    except NotFound:
+        latest = None
+    if latest is None or latest["metadata"]["uid"] != pod["metadata"]["uid"]:
+        raise TemporaryError(f"pod {namespace}/{name} is gone before it could be replaced")
+    return latest

@@ -1,0 +1,42 @@
+"""What the cluster has: fleets and their pods, read with as few lists as their kinds need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from molt.cluster import DAEMON_SETS, DEPLOYMENTS, NAMESPACES, PODS, REPLICA_SETS, STATEFUL_SETS, NotFound
+from rotate import fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from molt.cluster import Cluster
+    from rotate.fleet import Fleet
+
+Object = dict[str, Any]
+
+_LISTS = (
+    (REPLICA_SETS, ("ReplicaSet", "Deployment")),
+    (DEPLOYMENTS, ("ReplicaSet", "Deployment")),
+    (STATEFUL_SETS, ("StatefulSet",)),
+    (DAEMON_SETS, ("DaemonSet",)),
+)
+
+
+def fleets(cluster: Cluster, namespace: str, kinds: Collection[str]) -> list[Fleet]:
+    """Return the namespace's fleets whose pods have controllers of these kinds; other kinds have no fleets."""
+    wanted = [resource for resource, serves in _LISTS if not set(kinds).isdisjoint(serves)]
+    return fleet.muster({item.kind: cluster.list(item, namespace) for item in wanted})
+
+
+def pods(cluster: Cluster, of: Fleet) -> list[Object]:
+    """Return the pods that match the fleet's selector: its replicas, those that are retiring, and maybe others."""
+    return cluster.list(PODS, of.namespace, labels=of.selector.query())
+
+
+def namespace(cluster: Cluster, name: str) -> Object | None:
+    """Return the namespace, None when it is gone."""
+    try:
+        return cluster.get(NAMESPACES, name)
+    except NotFound:
+        return None

@@ -1,0 +1,60 @@
+"""Lifetimes: bounded, the same at every tick, uniform, and nobody's guess without the key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molt.policy import Lifetime
+from rotate.lifetime import fraction, lifetime
+
+KEY = b"sixteen bytes or more"
+_keys = st.binary(min_size=16, max_size=64)
+_uids = st.one_of(st.uuids().map(str), st.text())
+_spans = st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(hours=8760))
+
+
+@given(_keys, _uids)
+def test_a_fraction_is_one(key: bytes, uid: str) -> None:
+    """U is in [0, 1), for any key and UID, and always the same."""
+    assert 0 <= fraction(key, uid) < 1
+    assert fraction(key, uid) == fraction(key, uid)
+
+
+@given(_keys, _uids, _spans)
+def test_no_pod_outlives_a_fixed_lifetime(key: bytes, uid: str, every: timedelta) -> None:
+    """A fixed lifetime is shortened by 20 % at most, and never lengthened."""
+    assert every * 0.8 <= lifetime(Lifetime(every, every), key, uid) <= every
+
+
+@given(_keys, _uids, st.tuples(_spans, _spans).map(sorted))
+def test_a_random_lifetime_is_in_its_range(key: bytes, uid: str, span: list[timedelta]) -> None:
+    """A range is kept to at both ends; where they are equal it is a fixed lifetime."""
+    low, high = span
+    least = low if low < high else high * 0.8
+    assert least <= lifetime(Lifetime(low, high), key, uid) <= high
+
+
+def test_replicas_made_together_do_not_move_together() -> None:
+    """A thousand pods with the same lifetime have as many ends, over all of the last fifth of it."""
+    span = Lifetime(timedelta(hours=1), timedelta(hours=1))
+    ends = {lifetime(span, KEY, f"uid-{index}") for index in range(1000)}
+    assert 1000 == len(ends)
+    assert max(ends) - min(ends) > 0.19 * timedelta(hours=1)
+
+
+def test_lifetimes_are_uniform() -> None:
+    """The Kolmogorov-Smirnov distance of 10,000 UIDs from the uniform distribution is below the 1 % critical value."""
+    count = 10_000
+    drawn = sorted(fraction(KEY, f"uid-{index}") for index in range(count))
+    distance = max(max((index + 1) / count - u, u - index / count) for index, u in enumerate(drawn))
+    assert distance < 1.63 / count**0.5
+
+
+def test_another_key_draws_anew() -> None:
+    """Two keys agree on no UID, on average no more than chance: their fractions are not correlated."""
+    pairs = [(fraction(KEY, f"{index}"), fraction(b"another" + KEY, f"{index}")) for index in range(10_000)]
+    covariance = sum((one - 0.5) * (two - 0.5) for one, two in pairs) / len(pairs)
+    assert abs(covariance * 12) < 0.05

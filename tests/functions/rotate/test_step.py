@@ -1,0 +1,405 @@
+"""The step against a cluster: one pod an event, calls, waiting, redelivery, death at any call, rehearsal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from molt import marks
+from molt.cluster import PODS, Blocked, Resource
+from molt.events import Event
+from molt.itinerary import Slip, Step
+from molt.outcome import Done, Outcome, Skipped, TemporaryError
+from molt.policy.selector import Requirement
+from rotate import step
+from rotate.replace import ATTEMPTS
+from rotate.siblings import Order
+from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
+from tests.functions.slips import ROTATE, event_of, over_the_wire, slip_for
+
+TAG = Step("tag", {})
+EVICT = Step("rotate", {"scope": "Siblings", "strategy": "Evict"})
+WORKLOAD = Step("rotate", {"scope": "Workload"})
+LOOK = ["list replicasets", "list deployments", "list pods"]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cluster(clock: FakeClock) -> FakeCluster:
+    return _shop(clock)
+
+
+def _shop(clock: FakeClock, replicas: int = 3) -> FakeCluster:
+    """Return a cluster with a Deployment that was made ten minutes before the alert."""
+    clock.time -= timedelta(minutes=10)
+    cluster = FakeCluster(clock)
+    cluster.namespace()
+    cluster.deployment(replicas=replicas)
+    clock.time += timedelta(minutes=10)
+    return cluster
+
+
+def _event(cluster: FakeCluster, *steps: Step, **more: Any) -> Event:
+    return event_of(slip_for(cluster.pods()[0], *(steps or (ROTATE,)), **more))
+
+
+def _names(cluster: FakeCluster) -> set[str]:
+    return {pod["metadata"]["name"] for pod in cluster.pods()}
+
+
+def _fact(outcome: Outcome) -> Event:
+    assert isinstance(outcome, Done | Skipped)
+    assert outcome.event is not None
+    return over_the_wire(outcome.event)
+
+
+def _go_round(event: Event, cluster: FakeCluster, clock: FakeClock) -> list[Done]:
+    """Deliver the event, and what it is answered with, until no remedy is left."""
+    outcomes = []
+    while event.extensions.get("remedy", "rotate") == "rotate":
+        outcome = step.handle(event, cluster, clock)
+        assert isinstance(outcome, Done)
+        outcomes.append(outcome)
+        event = _fact(outcome)
+        if "remedy" not in event.extensions:
+            break
+    return outcomes
+
+
+def test_one_pod_moves_make_before_break(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Look, release one pod, see the fleet whole, evict it; then the event goes round for the next."""
+    target, old, left = (pod["metadata"]["name"] for pod in cluster.pods())
+    outcome = step.handle(_event(cluster), cluster, clock)
+    assert ["get namespaces", *LOOK, "patch pods", "list pods", "create pods/eviction"] == cluster.asked()
+    assert {target, left} < _names(cluster)
+    assert old not in _names(cluster)
+    assert 3 == len(cluster.pods())
+    fact = _fact(outcome)
+    assert ("io.molt-project.pods.rotated.v1", {"remedy": "rotate"}) == (fact.type, fact.extensions)
+    slip = Slip.parse(fact.data)
+    assert (ROTATE,) == slip.itinerary
+    (entry,) = slip.trail
+    assert ("rotate", "acted", f"{old} replaced by a fresh pod") == (entry.remedy, entry.outcome, entry.reason)
+    before = "2026-11-24T11:59:58Z"
+    details = {"pod": old, "uid": entry.details["uid"], "strategy": "Replace", "left": 1, "before": before}
+    assert details == entry.details
+
+
+@pytest.mark.parametrize("strategy", [ROTATE, EVICT])
+def test_the_siblings_move_one_after_the_other(cluster: FakeCluster, clock: FakeClock, strategy: Step) -> None:
+    """All old siblings are gone, the target stays, nobody moved twice, and the last fact has no remedy."""
+    target, *siblings = (pod["metadata"]["name"] for pod in cluster.pods())
+    outcomes = _go_round(_event(cluster, strategy), cluster, clock)
+    assert siblings == [entry.details["pod"] for entry in Slip.parse(_fact(outcomes[-1]).data).trail]
+    assert {} == _fact(outcomes[-1]).extensions
+    assert target in _names(cluster)
+    assert not set(siblings) & _names(cluster)
+    assert 3 == len(cluster.pods())
+
+
+def test_the_next_remedy_comes_after_the_last_pod(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The head stays as long as pods are left, then it is dropped."""
+    first = step.handle(_event(cluster, ROTATE, TAG), cluster, clock)
+    second = step.handle(_fact(first), cluster, clock)
+    assert ["rotate", "tag"] == [_fact(outcome).extensions["remedy"] for outcome in (first, second)]
+
+
+def test_evict_in_the_fewest_calls(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Look, evict, see the fleet whole again."""
+    outcome = step.handle(_event(cluster, EVICT), cluster, clock)
+    assert ["get namespaces", *LOOK, "create pods/eviction", "list pods"] == cluster.asked()
+    assert isinstance(outcome, Done)
+    assert outcome.reason.endswith(" evicted")
+
+
+def test_it_waits_until_the_replacement_is_ready(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The old pod serves until then."""
+    cluster.readiness = timedelta(seconds=3)
+    step.handle(_event(cluster), cluster, clock)
+    assert sum(clock.slept) >= 3
+    assert cluster.asked()[-2:] == ["list pods", "create pods/eviction"]
+
+
+def test_it_waits_for_a_workload_that_is_not_whole(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A replacement of the quarantined pod, say, must be Ready before a sibling goes."""
+    cluster.readiness = timedelta(seconds=3)
+    cluster.remove(cluster.pods()[2]["metadata"]["name"])
+    assert isinstance(step.handle(_event(cluster), cluster, clock), Done)
+    assert sum(clock.slept) >= 3
+
+
+def test_it_gives_up_in_time_and_changes_nothing(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A workload that does not become whole is tried again by the broker."""
+    cluster.readiness = None
+    cluster.remove(cluster.pods()[2]["metadata"]["name"])
+    state = cluster.state()
+    with pytest.raises(TemporaryError, match="no pod moves while Deployment/web has 2 of 3 pods Ready"):
+        step.handle(_event(cluster), cluster, clock)
+    assert state == cluster.state()
+    assert 25 == pytest.approx(sum(clock.slept))
+
+
+def test_a_stuck_replacement_leaves_the_old_pod_serving(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The next delivery goes on where this one stopped, with the same pod."""
+    old = cluster.pods()[1]["metadata"]["name"]
+    cluster.readiness = None
+    event = _event(cluster)
+    with pytest.raises(TemporaryError, match=f"{old} waits for its replacement"):
+        step.handle(event, cluster, clock)
+    assert marks.is_retiring(cluster.pod(old))
+    for pod in cluster.pods():
+        pod["ready-at"] = clock.now().isoformat()
+    cluster.asked()
+    outcome = step.handle(event, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert f"{old} replaced by a fresh pod" == outcome.reason
+    assert ["get namespaces", *LOOK, "create pods/eviction"] == cluster.asked()
+
+
+def test_an_evicted_pod_is_told_of_though_its_replacement_is_late(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The pod is gone: a retry would not know who moved it. The next hop waits for the fleet."""
+    event = _event(cluster, EVICT)
+    cluster.readiness = None
+    outcome = step.handle(event, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert "evicted; its replacement is not Ready yet: Deployment/web has 2 of 3 pods Ready" in outcome.reason
+    with pytest.raises(TemporaryError):
+        step.handle(_fact(outcome), cluster, clock)
+
+
+@pytest.mark.parametrize("order", [ROTATE, EVICT])
+def test_a_disruption_budget_is_waited_for(cluster: FakeCluster, clock: FakeClock, order: Step) -> None:
+    """429 is tried again as long as time is left, then by the broker."""
+    old = cluster.pods()[1]["metadata"]["name"]
+    event = _event(cluster, order)
+    cluster.held = {old}
+    with pytest.raises(Blocked):
+        step.handle(event, cluster, clock)
+    cluster.held = set()
+    clock.slept.clear()
+    assert isinstance(step.handle(event, cluster, clock), Done)
+    assert old not in _names(cluster)
+
+
+@pytest.mark.parametrize(
+    ("order", "call"), [*((ROTATE, call) for call in range(14)), *((EVICT, call) for call in range(12))]
+)
+def test_killed_after_any_call_the_redelivery_completes_it(clock: FakeClock, order: Step, call: int) -> None:
+    """Whatever call was the last, in the end the old siblings are gone, and no pod too many or too few is there."""
+    cluster = _shop(clock)
+    target, *siblings = (pod["metadata"]["name"] for pod in cluster.pods())
+    cluster.kill_after = call
+    following: Event | None = _event(cluster, order)
+    killed = 0
+    while following:
+        try:
+            outcome = step.handle(following, cluster, clock)
+        except Killed:
+            killed += 1
+            continue
+        assert isinstance(outcome, Done | Skipped)
+        following = _fact(outcome) if outcome.event and "remedy" in outcome.event.extensions else None
+    assert 1 == killed
+    assert target in _names(cluster)
+    assert not set(siblings) & _names(cluster)
+    assert 3 == len(cluster.pods())
+    assert not any(marks.is_retiring(pod) for pod in cluster.pods())
+
+
+def _bump(cluster: FakeCluster) -> None:
+    for pod in cluster.pods():
+        pod["metadata"]["resourceVersion"] += "1"
+
+
+def test_a_conflict_is_read_again(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A kubelet that writes the pod's status meanwhile costs one more read."""
+    cluster.meddle = [_bump]
+    assert isinstance(step.handle(_event(cluster), cluster, clock), Done)
+    assert ["patch pods", "get pods", "patch pods"] == cluster.asked()[4:7]
+
+
+def test_a_pod_that_never_rests_is_tried_later(cluster: FakeCluster, clock: FakeClock) -> None:
+    """After a few conflicts the broker waits."""
+    cluster.meddle = [_bump] * ATTEMPTS
+    with pytest.raises(TemporaryError, match=f"changed under each of {ATTEMPTS} attempts"):
+        step.handle(_event(cluster), cluster, clock)
+
+
+def _isolate(cluster: FakeCluster, name: str) -> None:
+    cluster.pod(name)["metadata"]["labels"] = {marks.COMPROMISED: "true"}
+    _bump(cluster)
+
+
+def _rename(cluster: FakeCluster, name: str) -> None:
+    cluster.pod(name)["metadata"]["uid"] = "another"
+
+
+@pytest.mark.parametrize(
+    ("meddle", "reason"),
+    [
+        (FakeCluster.remove, "is gone before it could be replaced"),
+        (_rename, "is gone before it could be replaced"),
+        (_isolate, "is no longer one of Deployment/web that can be replaced"),
+    ],
+)
+def test_a_pod_that_is_taken_meanwhile_is_left(
+    cluster: FakeCluster, clock: FakeClock, meddle: Any, reason: str
+) -> None:
+    """Deleted, replaced or quarantined between look and patch: look again with the next delivery."""
+    old = cluster.pods()[1]["metadata"]["name"]
+    cluster.meddle = [lambda cluster: meddle(cluster, old)]
+    with pytest.raises(TemporaryError, match=reason):
+        step.handle(_event(cluster), cluster, clock)
+    assert not any(marks.is_retiring(pod) for pod in cluster.pods())
+
+
+def test_a_pod_that_is_gone_at_its_eviction_has_moved(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Somebody else was faster: that is no error."""
+    old = cluster.pods()[1]["metadata"]["name"]
+    slip = slip_for(cluster.pods()[0], EVICT)
+    listed = cluster.list
+
+    def stale(resource: Resource, *args: Any, **kwargs: Any) -> Any:
+        found = listed(resource, *args, **kwargs)
+        if resource == PODS and old in _names(cluster):
+            cluster.remove(old)
+        return found
+
+    cluster.list = stale  # type: ignore[method-assign]
+    assert isinstance(step.handle(event_of(slip), cluster, clock), Done)
+
+
+def test_nothing_is_left_is_the_end(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A redelivery after the last pod, or a workload of one pod, has nothing to move, and does not wait for it."""
+    event = _event(cluster)
+    _go_round(event, cluster, clock)
+    cluster.readiness = None
+    cluster.remove(cluster.pods()[-1]["metadata"]["name"])
+    outcome = step.handle(event, cluster, clock)
+    reason = "no pod of Deployment/web in scope Siblings from before 2026-11-24T11:59:58Z is left to move"
+    assert Skipped(reason) == outcome
+    assert [] == clock.slept
+
+
+def test_a_skipped_step_lets_the_next_one_be_done(cluster: FakeCluster, clock: FakeClock) -> None:
+    """What rotate cannot do is no reason not to tag."""
+    pod = cluster.bare_pod("a-solo")
+    fact = _fact(step.handle(event_of(slip_for(pod, ROTATE, TAG)), cluster, clock))
+    assert ("io.molt-project.remedy.skipped.v1", {"remedy": "tag"}) == (fact.type, fact.extensions)
+    assert ["no controller would replace it"] == [entry.reason for entry in Slip.parse(fact.data).trail]
+    assert [] == cluster.asked()
+
+
+def test_an_exempt_namespace_is_left(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The namespace's label counts at every hop."""
+    cluster.namespace("shop", **{marks.EXEMPT: "true"})
+    outcome = step.handle(_event(cluster), cluster, clock)
+    assert Skipped("namespace shop is exempt by its label molt-project.io/exempt") == outcome
+    assert ["get namespaces"] == cluster.asked()
+
+
+def test_a_namespace_that_is_gone_is_left(cluster: FakeCluster, clock: FakeClock) -> None:
+    """What cannot be checked is not touched."""
+    del cluster.objects["namespaces", "", "shop"]
+    outcome = step.handle(_event(cluster), cluster, clock)
+    assert Skipped("namespace shop could not be checked for molt-project.io/exempt") == outcome
+
+
+@pytest.mark.parametrize("mode", ["Enforce", "DryRun"])
+def test_a_workload_that_is_gone_is_left(cluster: FakeCluster, clock: FakeClock, mode: Any) -> None:
+    """Deleted, or deleted and made anew: its pods are not these."""
+    event = _event(cluster, mode=mode)
+    for key in [key for key in cluster.objects if key[0] == "replicasets"]:
+        del cluster.objects[key]
+    assert Skipped("Deployment/web is gone") == step.handle(event, cluster, clock)
+
+
+def test_the_whole_workload(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Scope Workload takes the target too."""
+    before = _names(cluster)
+    assert 3 == len(_go_round(_event(cluster, WORKLOAD), cluster, clock))
+    assert not before & _names(cluster)
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_who_cannot_be_replaced_first_is_evicted(clock: FakeClock, kind: str) -> None:
+    """A StatefulSet's or DaemonSet's pod goes before its successor comes, and the reason says so."""
+    clock.time -= timedelta(minutes=10)
+    cluster = FakeCluster(clock)
+    cluster.namespace()
+    cluster.stateful_set("db") if kind == "StatefulSet" else cluster.daemon_set("db")
+    clock.time += timedelta(minutes=10)
+    outcome = step.handle(_event(cluster), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert outcome.reason.endswith(f"evicted, since {kind}/db does not tell its pods by pod-template-hash")
+    assert 2 == len(cluster.pods())
+
+
+@pytest.mark.parametrize(("order", "call"), [(ROTATE, "patch pods"), (EVICT, "create pods/eviction")])
+def test_a_rehearsal_changes_nothing(cluster: FakeCluster, clock: FakeClock, order: Step, call: str) -> None:
+    """One event rehearses all siblings, without waiting, and no second one follows."""
+    state = cluster.state()
+    names = sorted(_names(cluster))[1:]
+    outcome = step.handle(_event(cluster, order, mode="DryRun"), cluster, clock)
+    assert ["get namespaces", *LOOK, call, call] == cluster.asked()
+    assert (state, []) == (cluster.state(), clock.slept)
+    assert isinstance(outcome, Done)
+    assert ("would move 2 pods of Deployment/web, one after the other", True) == (outcome.reason, outcome.rehearsed)
+    (entry,) = Slip.parse(_fact(outcome).data).trail
+    assert ("rehearsed", names) == (entry.outcome, entry.details["pods"])
+    assert {} == _fact(outcome).extensions
+
+
+def test_a_rehearsal_tells_of_budgets(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Whoever reads it learns that a disruption budget would have held a pod back."""
+    cluster.held = {cluster.pods()[1]["metadata"]["name"]}
+    outcome = step.handle(_event(cluster, EVICT, mode="DryRun"), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert outcome.reason.endswith("a disruption budget would now hold 1 of them back")
+
+
+def test_a_rehearsal_of_nothing(clock: FakeClock) -> None:
+    """One replica has no siblings."""
+    cluster = _shop(clock, replicas=1)
+    outcome = step.handle(_event(cluster, mode="DryRun"), cluster, clock)
+    assert isinstance(outcome, Skipped)
+    assert outcome.reason.startswith("no pod of Deployment/web in scope Siblings")
+
+
+def test_a_chain_ends_before_the_broker_ends_it(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A broker dead-letters an event that went round 254 times: the step ends well before, and says what is left."""
+    slip = slip_for(cluster.pods()[0], ROTATE)
+    entry = Slip.parse(_fact(step.handle(event_of(slip), cluster, clock)).data).trail[0]
+    cluster = _shop(FakeClock())
+    outcome = step.handle(_event(cluster, trail=[entry] * step.HOPS), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert outcome.reason.endswith("; 1 pod left as they are: one alert moves 200")
+    assert {} == _fact(outcome).extensions
+
+
+def test_a_retiring_pod_is_found_by_the_fleets_selector(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The list is by the Deployment's own labels, which a retiring pod keeps."""
+    asked = []
+    listed = cluster.list
+
+    def spy(resource: Any, *args: Any, labels: str = "", **kwargs: Any) -> Any:
+        asked.append(labels)
+        return listed(resource, *args, labels=labels, **kwargs)
+
+    cluster.list = spy  # type: ignore[method-assign]
+    step.handle(_event(cluster), cluster, clock)
+    assert str(Requirement("app", "In", ("web",))) in asked
+
+
+def test_a_hop_without_a_workload_has_no_fleet(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Asked all the same, it says so, and makes no call."""
+    slip = slip_for(cluster.bare_pod("a-solo"), ROTATE)
+    hop = step.Hop(event_of(slip), slip, Order(), clock.now(), cluster, clock)
+    assert hop.fleet() is None
+    assert [] == cluster.requests
