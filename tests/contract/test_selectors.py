@@ -106,6 +106,21 @@ def test_unreadable_field_selector(space: Space, text: str, message: str) -> Non
     assert (400, "BadRequest", message) == (answer.status, answer.reason, answer.message)
 
 
+@pytest.mark.parametrize(
+    ("plural", "message"),
+    [
+        ("pods", "field label not supported: spec.none"),
+        ("services", "field label not supported: spec.none"),
+        ("jobs", 'field label "spec.none" not supported for Job'),
+        ("deployments", '"spec.none" is not a known field selector: only "metadata.name", "metadata.namespace"'),
+    ],
+)
+def test_unknown_field_of_a_kind(space: Space, plural: str, message: str) -> None:
+    """Each kind has its own fields to select by; any other is refused."""
+    answer = space.api.get(space.path(plural), fieldSelector="spec.none=1")
+    assert (400, "BadRequest", message) == (answer.status, answer.reason, answer.message)
+
+
 def test_pods_by_node_and_phase(space: Space) -> None:
     """Pods are found by the node they run on and by their phase."""
     space.create("pods", pod("one", app="one")).object()

@@ -153,6 +153,46 @@ def test_service_follows_readiness(space: Space) -> None:
     until(lambda: space.endpoints("web") == names | {"other"}, "the Service leads to the third pod too")
 
 
+def test_orphans_are_kept(space: Space) -> None:
+    """With propagationPolicy Orphan a Deployment goes alone: its ReplicaSet and pods stay, without it as owner."""
+    space.create("deployments", workload("web", 1)).object()
+    old = space.ready_pods("app=web", 1)[0]["metadata"]["uid"]
+    space.api.delete(space.path("deployments", "web"), {"propagationPolicy": "Orphan"}).object()
+    until(lambda: not space.items("deployments"), "the Deployment is gone")
+    [left] = space.items("replicasets")
+    assert not left["metadata"].get("ownerReferences")
+    assert old == space.ready_pods("app=web", 1)[0]["metadata"]["uid"]
+
+
+def test_job_runs_to_its_end(space: Space) -> None:
+    """A Job's pod succeeds, and the Job says that it is complete."""
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "example.org/job:1"}]}}
+    space.create("jobs", {"metadata": {"name": "once"}, "spec": {"template": template}}).object()
+    until(lambda: space.get("jobs", "once").get("status", {}).get("succeeded") == 1, "the Job has succeeded")
+    conditions = {each["type"]: each["status"] for each in space.get("jobs", "once")["status"]["conditions"]}
+    assert "True" == conditions["Complete"]
+    [one] = space.items("pods", labelSelector="batch.kubernetes.io/job-name=once")
+    assert ("Succeeded", ("Job", "once")) == (one["status"]["phase"], _controller(one))
+
+
+def test_namespace_that_is_going_takes_nothing(space: Space) -> None:
+    """A namespace that is being deleted takes nothing new, says why, and goes with all that was in it."""
+    held = {"metadata": {"name": "held", "finalizers": ["molt-project.io/test"]}}
+    space.create("configmaps", held).object()
+    path = f"/api/v1/namespaces/{space.namespace}"
+    space.api.delete(path).object()
+    until(lambda: space.api.get(path).object()["status"]["phase"] == "Terminating", "the namespace is going")
+    answer = space.create("configmaps", {"metadata": {"name": "late"}})
+    text = f"unable to create new content in namespace {space.namespace} because it is being terminated"
+    assert (403, "Forbidden", f'configmaps "late" is forbidden: {text}') == (
+        answer.status,
+        answer.reason,
+        answer.message,
+    )
+    space.api.patch(space.path("configmaps", "held"), {"metadata": {"finalizers": None}}).object()
+    until(lambda: space.api.get(path).status == 404, "the namespace is gone")
+
+
 def _controller(obj: Object) -> tuple[str, str]:
     [owner] = [owner for owner in obj["metadata"]["ownerReferences"] if owner.get("controller")]
     return owner["kind"], owner["name"]
