@@ -90,8 +90,8 @@ def printable(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def stamp(time: datetime) -> str:
-    """Return an aware time as an annotation has it: RFC 3339 in UTC, to the millisecond."""
-    return timestamps.render(time.replace(microsecond=time.microsecond // 1000 * 1000))
+    """Return an aware time as an annotation has it: RFC 3339 in UTC, all of it, so that `time_of` gives it back."""
+    return timestamps.render(time)
 
 
 def time_of(text: str | None) -> datetime | None:

@@ -104,7 +104,7 @@ def test_the_patch_takes_every_label_and_keeps_it() -> None:
             "annotations": {
                 "molt-project.io/original-labels": '{"app":"web","pod-template-hash":"5d"}',
                 "molt-project.io/workload": "Pod/web-1",
-                "molt-project.io/quarantined-at": "2026-11-24T12:00:00.123000Z",
+                "molt-project.io/quarantined-at": "2026-11-24T12:00:00.123456Z",
                 "molt-project.io/reason": "A shell was spawned",
                 "molt-project.io/rule": "Terminal shell in container",
                 "molt-project.io/alert": "alert-1",

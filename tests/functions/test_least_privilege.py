@@ -1,0 +1,127 @@
+"""What a function's handler asks of the API is what its rbac.yaml grants: nothing is missing, nothing is idle.
+
+That it suffices is also proved over HTTP, where the embedded API server enforces the roles (test_embedded.py).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dead_letter.handler import handle as keep
+from molt.events import Event
+from molt.outcome import Done
+from quarantine.handler import handle as quarantine
+from rotate.handler import handler
+from tests.functions.fake_cluster import FakeClock, FakeCluster
+from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
+
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
+
+# A server-side apply is one PATCH, for which a real API server asks for `create` too where the object is not there yet.
+IMPLIED = {("create", "networking.k8s.io", "networkpolicies")}
+
+Right = tuple[str, str, str]
+
+
+def _granted(function: str) -> set[Right]:
+    documents = list(yaml.safe_load_all((FUNCTIONS / function / "rbac.yaml").read_text(encoding="utf-8")))
+    roles = [document for document in documents if document["kind"] in ("ClusterRole", "Role")]
+    return {
+        (verb, group, resource)
+        for role in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def _asked(cluster: FakeCluster) -> set[Right]:
+    return {(request.verb, request.group, request.resource) for request in cluster.requests}
+
+
+def _cluster(kind: str) -> tuple[FakeCluster, FakeClock]:
+    """Return a cluster with an old workload of a kind."""
+    clock = FakeClock()
+    cluster = FakeCluster(clock)
+    clock.time -= timedelta(hours=2)
+    cluster.namespace()
+    match kind:
+        case "Deployment":
+            cluster.deployment()
+        case "ReplicaSet":
+            cluster.replica_set("lone", 2, "shop", {"app": "lone"})
+        case "StatefulSet":
+            cluster.stateful_set()
+        case _:
+            cluster.daemon_set()
+    clock.time += timedelta(hours=2)
+    return cluster, clock
+
+
+KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+
+
+def _quarantine() -> set[Right]:
+    asked = set(IMPLIED)
+    for kind in KINDS:
+        cluster, clock = _cluster(kind)
+        quarantine(event_of(slip_for(cluster.pods()[0], QUARANTINE, limits={"perWorkload": "50%"})), cluster, clock)
+        asked |= _asked(cluster)
+    return asked
+
+
+def _bump(cluster: FakeCluster) -> None:
+    for pod in cluster.pods():
+        pod["metadata"]["resourceVersion"] += "1"
+
+
+def _rotate() -> set[Right]:
+    asked: set[Right] = set()
+    handle = handler(b"sixteen bytes or more")
+    for kind in KINDS:
+        cluster, clock = _cluster(kind)
+        cluster.policy(selector={})
+        cluster.meddle = [_bump]
+        assert isinstance(handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock), Done)
+        assert isinstance(handle(TICK, cluster, clock), Done)
+        asked |= _asked(cluster)
+    return asked
+
+
+def _dead_letter() -> set[Right]:
+    cluster, clock = _cluster("Deployment")
+    keep(TICK, cluster, clock)
+    return _asked(cluster)
+
+
+@pytest.mark.parametrize(
+    ("function", "asked"), [("quarantine", _quarantine), ("rotate", _rotate), ("dead-letter", _dead_letter)]
+)
+def test_a_function_has_just_the_rights_that_it_uses(function: str, asked: Any) -> None:
+    """The (verb, group, resource) triples that its handler asks for equal those of its role."""
+    assert _granted(function) == asked()
+
+
+def test_no_role_has_a_wildcard() -> None:
+    """Every right is named."""
+    for path in FUNCTIONS.glob("*/rbac.yaml"):
+        assert not any("*" in right for right in _granted(path.parent.name)), path
+
+
+@pytest.mark.parametrize("function", ["quarantine", "rotate", "dead-letter"])
+def test_the_account_is_the_functions_own(function: str) -> None:
+    """Account, role and binding go together, in molt's namespace."""
+    documents = list(yaml.safe_load_all((FUNCTIONS / function / "rbac.yaml").read_text(encoding="utf-8")))
+    by_kind = {document["kind"]: document for document in documents}
+    assert {"name": function, "namespace": "molt"}.items() <= by_kind["ServiceAccount"]["metadata"].items()
+    if "ClusterRoleBinding" in by_kind:
+        binding = by_kind["ClusterRoleBinding"]
+        assert by_kind["ClusterRole"]["metadata"]["name"] == binding["roleRef"]["name"]
+        assert [{"kind": "ServiceAccount", "name": function, "namespace": "molt"}] == binding["subjects"]

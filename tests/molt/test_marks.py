@@ -1,0 +1,71 @@
+"""The marks that molt leaves on pods."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molt import marks
+
+_zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-11))])
+_seconds = st.integers(86_400, 250_000_000_000)  # 1970 to 9892
+_times = st.builds(
+    lambda seconds, micros, zone: datetime.fromtimestamp(seconds, zone) + timedelta(microseconds=micros),
+    _seconds,
+    st.integers(0, 999_999),
+    _zones,
+)
+
+
+def _pod(**metadata: Any) -> dict[str, Any]:
+    return {"metadata": metadata}
+
+
+@given(st.text(), st.integers(3, 600))
+def test_printable_text_is_one_bounded_line(text: str, limit: int) -> None:
+    """Whatever comes in, one line of printable characters comes out, and a cut shows."""
+    line = marks.printable(text, limit)
+    assert line.isprintable()
+    assert len(line) <= limit
+    assert line == marks.printable(line, limit)
+
+
+def test_printable_text_keeps_what_can_be_read() -> None:
+    """Control characters and line breaks become blanks, umlauts and the like stay."""
+    assert "a b ü 漢 [31m" == marks.printable("  a\n\tb \x00ü 漢\u202e \x1b[31m")
+    assert "abcde..." == marks.printable("abcdefghij", 8)
+
+
+@given(_times)
+def test_a_stamp_is_read_back(time: datetime) -> None:
+    """A time from an annotation is exactly the time that was written: a redelivery depends on it."""
+    assert time == marks.time_of(marks.stamp(time))
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "2026-11-24"])
+def test_what_is_no_time_is_none(text: str | None) -> None:
+    """Annotations may be edited by anybody."""
+    assert marks.time_of(text) is None
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_labels_are_read_back(labels: dict[str, str]) -> None:
+    """What a release brings back is what was there."""
+    assert labels == marks.original_labels(_pod(annotations={marks.ORIGINAL_LABELS: marks.render_labels(labels)}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}'])
+def test_labels_that_cannot_be_read_are_none(text: str) -> None:
+    """No guess at labels."""
+    assert marks.original_labels(_pod(annotations={marks.ORIGINAL_LABELS: text})) is None
+
+
+@pytest.mark.parametrize("labels", [None, {}, {marks.COMPROMISED: "false", marks.RETIRING: "yes"}])
+def test_a_pod_without_marks_is_neither(labels: dict[str, str] | None) -> None:
+    """Only the value `true` counts."""
+    assert (False, False) == (marks.is_compromised(_pod(labels=labels)), marks.is_retiring(_pod(labels=labels)))
+    assert {} == marks.annotations_of(_pod())
