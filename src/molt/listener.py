@@ -23,30 +23,31 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 2**20  # bytes of an event; Falco's alerts have 1 to 64 KiB
 
-_READ_LIMIT = (
-    4 * BODY_LIMIT
-)  # bytes read to be refused: a sender cut off in the middle would not read why, and try again
-_THREADS = 10  # the 8 events that service.yaml lets in at a time (containerConcurrency), and the probes
+# Bytes read to be refused: a sender that is cut off in the middle would not read why, and try again.
+READ_LIMIT = 4 * BODY_LIMIT
+THREADS = 10  # the 8 events that service.yaml lets in at a time (containerConcurrency), and the probes
 _TICK = 1.0  # seconds; a signal or a finished request ends the wait at once
 _PATIENCE = 5.0  # seconds without a byte from, or to, a client, after which draining does not wait for it
 
 
 class Listener:
-    """A listening socket, on all addresses of IPv4 and IPv6, and the application behind it."""
+    """A listening socket, and the application behind it."""
 
-    def __init__(self, app: WSGIApplication, function: str, port: int) -> None:
-        """Listen, on a free port if `port` is 0. Raises OSError when the port is taken."""
-        _take_logs(function)
-        self._socket = _listen(port)
+    def __init__(
+        self, app: WSGIApplication, name: str, door: socket.socket, *, threads: int = THREADS, limit: int = READ_LIMIT
+    ) -> None:
+        """Serve on `door`, a listening socket; requests of more than `limit` bytes are refused as they come in."""
+        _take_logs(name)
+        self._socket = door
         self._map: dict[int, Any] = {}
         # Buffers stay in memory: the root file system of a function is read-only.
         settings: dict[str, Any] = {
             "sockets": [self._socket],
-            "threads": _THREADS,
-            "ident": function,
-            "max_request_body_size": _READ_LIMIT,
-            "inbuf_overflow": 2 * _READ_LIMIT,
-            "outbuf_overflow": 2 * _READ_LIMIT,
+            "threads": threads,
+            "ident": name,
+            "max_request_body_size": limit,
+            "inbuf_overflow": 2 * limit,
+            "outbuf_overflow": 2 * limit,
         }
         self._server = cast("Any", create_server(app, map=self._map, **settings))
         self._server.channel_class = _Channel
@@ -123,7 +124,11 @@ def _take_logs(function: str) -> None:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is what a burst looks like
 
 
-def _listen(port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket at `host`, "" for every address of IPv4 and IPv6. Raises OSError."""
+    if host:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))

@@ -22,7 +22,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from molt import events, log
-from molt.listener import BODY_LIMIT, Listener
+from molt.listener import BODY_LIMIT, Listener, listen
 from molt.outcome import BadEvent, Done, MoltError, PermanentError, Skipped, TemporaryError
 
 if TYPE_CHECKING:
@@ -70,9 +70,12 @@ def create_app(
     return app
 
 
-def serve(app: Flask, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what was begun. Logs the port, which is a free one if `port` is 0."""
-    listener = Listener(app, app.name, port)
+def serve(app: Flask, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what was begun. Logs the port, which is a free one if `port` is 0.
+
+    `host` "" stands for every address of the machine. Raises OSError when it cannot listen there.
+    """
+    listener = Listener(app, app.name, listen(host, port))
 
     def drain(*_: object) -> None:
         app.extensions[_DRAINING].set()

@@ -88,4 +88,4 @@ def application() -> Flask:
 
 
 if __name__ == "__main__":
-    serve(application(), 0)
+    serve(application(), "127.0.0.1", 0)

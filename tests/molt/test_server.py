@@ -20,7 +20,7 @@ import pytest
 from werkzeug.test import EnvironBuilder
 
 from molt import events, listener
-from molt.listener import Listener
+from molt.listener import Listener, listen
 from tests.molt.application import FUNCTION, NEXT, application
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_probes(capsys: pytest.CaptureFixture[str]) -> None:
 @contextmanager
 def listening() -> Iterator[Listener]:
     """Run the function behind a socket, in a thread; drain it at the end."""
-    running = Listener(application(), FUNCTION, 0)
+    running = Listener(application(), FUNCTION, listen("", 0))
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
@@ -235,6 +235,12 @@ def test_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
     with listening() as running:
         assert 200 == exchange(running.port, b"GET /healthz HTTP/1.1\r\n\r\n")[0]
+
+
+def test_it_listens_where_it_is_told() -> None:
+    """A laptop's functions must not be open to its network."""
+    with listen("127.0.0.1", 0) as door:
+        assert "127.0.0.1" == door.getsockname()[0]
 
 
 def test_waitress_speaks_in_our_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Wires the function up and serves it on PORT until SIGTERM."""
+"""Wires the function up and serves it until SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ import sys
 
 from dead_letter.handler import FUNCTION, handle
 from dead_letter.letter import parse
-from molt.cluster import Cluster, Misconfigured
-from molt.outcome import SystemClock
-from molt.server import create_app, serve
+from molt.process import run
 
 if __name__ == "__main__":
-    try:
-        app = create_app(FUNCTION, handle, Cluster.from_environ(os.environ), SystemClock(), parse=parse)
-    except (Misconfigured, ValueError) as error:
-        sys.stderr.write(f"{FUNCTION}: {error}\n")
-        sys.exit(2)
-    serve(app, int(os.environ.get("PORT", "8080")))
+    sys.exit(run(FUNCTION, lambda _: handle, os.environ, parse=parse))

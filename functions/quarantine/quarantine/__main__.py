@@ -1,19 +1,12 @@
-"""Wires the function up and serves it on PORT until SIGTERM."""
+"""Wires the function up and serves it until SIGTERM."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from molt.cluster import Cluster, Misconfigured
-from molt.outcome import SystemClock
-from molt.server import create_app, serve
+from molt.process import run
 from quarantine.handler import FUNCTION, handle
 
 if __name__ == "__main__":
-    try:
-        app = create_app(FUNCTION, handle, Cluster.from_environ(os.environ), SystemClock())
-    except (Misconfigured, ValueError) as error:
-        sys.stderr.write(f"{FUNCTION}: {error}\n")
-        sys.exit(2)
-    serve(app, int(os.environ.get("PORT", "8080")))
+    sys.exit(run(FUNCTION, lambda _: handle, os.environ))
