@@ -1,11 +1,13 @@
-"""The embedded cluster with molt installed in it, as a function meets it: over HTTP, with its own rights."""
+"""A cluster with molt installed in it, as a function meets it: over HTTP, with its own rights."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,44 +19,44 @@ from molt.workload import is_ready
 from tests.embedded_cluster import running_cluster
 
 if TYPE_CHECKING:
-    from tests.embedded_cluster import RunningCluster
+    from testbed.control_plane import ControlPlane
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 20.0  # seconds until a test gives up
+PATIENCE = 30.0  # seconds until a test gives up
+NEEDED = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding")
 
 Object = dict[str, Any]
+
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A running cluster, and what a test does to it as its administrator."""
+    """A running cluster, a namespace in it for one test, and what a test does there as its administrator."""
 
-    running: RunningCluster
-
-    @property
-    def admin(self) -> Cluster:
-        """A client with all rights."""
-        return self.running.admin
+    admin: Cluster
+    connect: Callable[[str], Cluster]
+    """Connects as the ServiceAccount of a function."""
+    namespace: str = field(default_factory=lambda: f"shop-{os.getpid()}-{next(_NUMBERS)}")
 
     @contextlib.contextmanager
     def account(self, function: str) -> Iterator[Cluster]:
         """Lend a client with the rights of a function, and no others."""
-        cluster = Cluster.connect(url=self.running.url, token=self.running.account("molt", function))
-        yield cluster.session()
+        cluster = self.connect(function)
+        yield cluster
         cluster.close()
 
-    def deployment(self, name: str = "web", replicas: int = 3, namespace: str = "shop") -> list[Object]:
-        """Make a namespace and a Deployment in it; return its pods once they are Ready."""
-        self.admin.create(NAMESPACES, {"metadata": {"name": namespace}})
+    def deployment(self, name: str = "web", replicas: int = 3) -> list[Object]:
+        """Make a Deployment; return its pods once they are Ready."""
         labels = {"app": name}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-        self.admin.create(DEPLOYMENTS, {"metadata": {"name": name}, "spec": spec}, namespace)
-        return self.until(lambda: self.serving(name, namespace), lambda pods: len(pods) == replicas)
+        self.admin.create(DEPLOYMENTS, {"metadata": {"name": name}, "spec": spec}, self.namespace)
+        return self.until(lambda: self.serving(name), lambda pods: len(pods) == replicas)
 
-    def serving(self, name: str = "web", namespace: str = "shop") -> list[Object]:
+    def serving(self, name: str = "web") -> list[Object]:
         """Return the Ready pods that the Deployment's Service would select."""
-        return [pod for pod in self.admin.list(PODS, namespace, labels=f"app={name}") if is_ready(pod)]
+        return [pod for pod in self.admin.list(PODS, self.namespace, labels=f"app={name}") if is_ready(pod)]
 
     def until(self, look: Callable[[], list[Object]], good: Callable[[list[Object]], bool]) -> list[Object]:
         """Look again and again until it is good; fail with what was seen last."""
@@ -66,9 +68,31 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installed() -> Iterator[Installation]:
-    """Run a cluster with molt's kinds, accounts and roles."""
+def embedded() -> Iterator[Installation]:
+    """Run an embedded cluster with molt's kinds, accounts and roles."""
     with running_cluster() as running:
-        documents = [document.body for document in manifests.load(ROOT / "knative" / "base")]
-        apply_all(running.admin, documents, SystemClock())
-        yield Installation(running)
+        yield from _installed(
+            running.admin, lambda function: Cluster.connect(url=running.url, token=running.account("molt", function))
+        )
+
+
+@contextlib.contextmanager
+def real(plane: ControlPlane, folder: Path) -> Iterator[Installation]:
+    """Put molt's kinds, accounts and roles into a real control plane."""
+
+    def connect(function: str) -> Cluster:
+        path = plane.kubeconfig(folder / function, plane.token(function, "molt"))
+        return Cluster.connect(kubeconfig=str(path))
+
+    admin = Cluster.connect(kubeconfig=str(plane.kubeconfig(folder / "admin")))
+    yield from _installed(admin, connect)
+    admin.close()
+
+
+def _installed(admin: Cluster, connect: Callable[[str], Cluster]) -> Iterator[Installation]:
+    documents = (document.body for document in manifests.load(ROOT / "knative" / "base"))
+    apply_all(admin, [document for document in documents if document["kind"] in NEEDED], SystemClock())
+    here = Installation(admin, connect)
+    admin.create(NAMESPACES, {"metadata": {"name": here.namespace}})
+    yield here
+    admin.delete(NAMESPACES, here.namespace)
