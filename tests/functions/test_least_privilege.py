@@ -1,6 +1,6 @@
 """What a function's handler asks of the API is what its rbac.yaml grants: nothing is missing, nothing is idle.
 
-That it suffices is also proved over HTTP, where the embedded API server enforces the roles (test_embedded.py).
+That it suffices is also proved over HTTP, where the embedded API server enforces the roles (test_on_clusters.py).
 """
 
 from __future__ import annotations
