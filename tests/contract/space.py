@@ -27,6 +27,12 @@ _GROUPS = {
     "rolebindings": "rbac.authorization.k8s.io/v1",
 }
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+# What the oldest supported minor says, and what the newest says instead.
+_REWORDED = {
+    "must be no more than 63 characters": "must be no more than 63 bytes",
+    'Invalid value: "object": ': "Invalid value: ",
+    "needs 0 healthy pods and has 1 currently": "does not allow evicting pods currently",
+}
 WAIT = 30.0  # seconds; only a test that fails waits that long
 
 
@@ -90,6 +96,13 @@ def until(look: Callable[[], T | None], what: str) -> T:
             return found
         time.sleep(0.05)
     raise AssertionError(f"never came true: {what}")
+
+
+def as_now(message: str) -> str:
+    """Return a message in the words of the newest supported Kubernetes."""
+    for old, new in _REWORDED.items():
+        message = message.replace(old, new)
+    return message
 
 
 def steadily(look: Callable[[], bool], what: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from testbed.api import STRATEGIC
-from tests.contract.space import budget, is_ready, pod, until, workload
+from tests.contract.space import as_now, budget, is_ready, pod, until, workload
 
 if TYPE_CHECKING:
     from testbed.api import Answer
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _cause(answer: Answer) -> str:
     [cause] = answer.body["details"]["causes"]
     assert (429, "DisruptionBudget") == (answer.status, cause["reason"])
-    return str(cause["message"])
+    return as_now(cause["message"])
 
 
 def _status(space: Space, name: str) -> Object:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.space import config_map, pod, until
+from tests.contract.space import as_now, config_map, pod, until
 
 if TYPE_CHECKING:
     from tests.contract.space import Object, Space
@@ -58,7 +58,7 @@ def test_labels_and_annotations_have_limits(space: Space) -> None:
     """A label value of 64 characters and annotations of more than 256 KiB are refused."""
     long = space.create("configmaps", config_map("two", app="a" * 64))
     text = f'ConfigMap "two" is invalid: metadata.labels: Invalid value: "{"a" * 64}": must be no more than 63 bytes'
-    assert (422, "Invalid", text) == (long.status, long.reason, long.message)
+    assert (422, "Invalid", text) == (long.status, long.reason, as_now(long.message))
     big = space.create("configmaps", {"metadata": {"name": "two", "annotations": {"note": "x" * 262_145}}})
     text = 'ConfigMap "two" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes'
     assert (422, "Invalid", text) == (big.status, big.reason, big.message)

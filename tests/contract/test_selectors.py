@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.space import pod
+from tests.contract.space import as_now, pod
 
 if TYPE_CHECKING:
     from tests.contract.space import Space
@@ -96,7 +96,7 @@ def test_field_selectors(labelled: Space) -> None:
 def test_unreadable_label_selector(space: Space, text: str, message: str) -> None:
     """A selector that cannot be read is refused with 400, never taken for one that selects everything."""
     answer = space.api.get(space.path("configmaps"), labelSelector=text)
-    assert (400, "BadRequest", message) == (answer.status, answer.reason, answer.message)
+    assert (400, "BadRequest", message) == (answer.status, answer.reason, as_now(answer.message))
 
 
 @pytest.mark.parametrize(("text", "message"), FIELDS_REFUSED, ids=[text for text, _ in FIELDS_REFUSED])

@@ -49,16 +49,16 @@ def test_unreadable_page(space: Space) -> None:
 def test_watch_resumes(space: Space) -> None:
     """A watch from a version tells every change since, in order, with the object as it then was."""
     version = _version(space)
-    space.create("configmaps", config_map("one")).object()
+    space.create("configmaps", config_map("one", app="x")).object()
     space.api.patch(space.path("configmaps", "one"), {"data": {"key": "second"}}).object()
     space.api.delete(space.path("configmaps", "one")).object()
-    seen = list(space.api.watch(space.path("configmaps"), seconds=1, resourceVersion=version))
+    seen = list(space.api.watch(space.path("configmaps"), seconds=1, labelSelector="app=x", resourceVersion=version))
     assert ["ADDED", "MODIFIED", "DELETED"] == [kind for kind, _ in seen]
     assert ["value", "second", "second"] == [obj["data"]["key"] for _, obj in seen]
     numbers = [int(obj["metadata"]["resourceVersion"]) for _, obj in seen]
     assert sorted(set(numbers)) == numbers
     middle = str(numbers[1])
-    rest = space.api.watch(space.path("configmaps"), seconds=1, resourceVersion=middle)
+    rest = space.api.watch(space.path("configmaps"), seconds=1, labelSelector="app=x", resourceVersion=middle)
     assert [("DELETED", "one")] == events(rest)
 
 
@@ -93,10 +93,12 @@ def test_watch_by_field(space: Space) -> None:
 def test_watch_is_live(space: Space) -> None:
     """A change is told while the watch stands, not at its end."""
     seen: list[tuple[str, Object]] = []
-    first = itertools.islice(space.api.watch(space.path("configmaps"), seconds=20, resourceVersion=_version(space)), 1)
+    first = itertools.islice(
+        space.api.watch(space.path("configmaps"), seconds=20, labelSelector="app=x", resourceVersion=_version(space)), 1
+    )
     follower = threading.Thread(target=lambda: seen.extend(first))
     follower.start()
-    space.create("configmaps", config_map("one")).object()
+    space.create("configmaps", config_map("one", app="x")).object()
     follower.join()
     assert [("ADDED", "one")] == events(iter(seen))
 
