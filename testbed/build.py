@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _PROGRESS_EVERY = 10.0  # seconds
-_STAGES_OF_KWOK = ("node/fast/node-initialize", "node/heartbeat/node-heartbeat", "pod/fast/pod-complete")
 _WITHOUT_GO = "Go is not there: the real control plane is built with it (https://go.dev/dl, 1.26 or newer)"
 
 
@@ -81,7 +80,7 @@ class Builder:
         )
         if where.returncode != 0:
             raise TestbedError(f"kwok's own stages were not found: {where.stderr.strip()}")
-        theirs = [Path(where.stdout.strip(), "kustomize/stage", f"{name}.yaml") for name in _STAGES_OF_KWOK]
+        theirs = [Path(where.stdout.strip(), "kustomize/stage", f"{name}.yaml") for name in self.recipe.nodes]
         texts = [path.read_text(encoding="utf-8") for path in (*theirs, *self.recipe.stages)]
         (self.folder / "stages.yaml").write_text("---\n".join(texts), encoding="utf-8")
         (self.folder / "stages.yaml.digest").write_text(self.recipe.stages_digest(), encoding="utf-8")

@@ -37,17 +37,21 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that makes the control plane of one Kubernetes version."""
+    """All that makes the control plane of one Kubernetes version.
+
+    `nodes` are stages that kwok brings, `stages` our own, for pods. None ends the pod of a Job: its test does.
+    """
 
     kubernetes: str
     binaries: tuple[Binary, ...]
     stages: tuple[Path, ...] = tuple(sorted((HERE / "stages").glob("*.yaml")))
+    nodes: tuple[str, ...] = ("node/fast/node-initialize", "node/heartbeat/node-heartbeat")
     kwok: Path = HERE / "kwok"
 
     def stages_digest(self) -> str:
         """Return what changes exactly when the file of kwok stages must be put together anew."""
         pinned = (self.kwok / "go.mod").read_text(encoding="utf-8")
-        return _digest(pinned, *(path.read_text(encoding="utf-8") for path in self.stages))
+        return _digest(pinned, *self.nodes, *(path.read_text(encoding="utf-8") for path in self.stages))
 
     def digest(self) -> str:
         """Return what changes exactly when anything of this control plane changes."""
