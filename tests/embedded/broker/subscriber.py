@@ -87,7 +87,8 @@ def subscribing(answer: Callable[[Received], Said] = lambda _: Said()) -> Iterat
             self.end_headers()
             self.wfile.write(said.body)
 
-        do_GET = do_POST
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -133,9 +133,9 @@ class Dispatcher:
             case GiveUp(tried, extensions) if route.sink:
                 self._store.condemn(key, tried, extensions)
                 self._sinks[key.trigger].put(key.event)
-            case GiveUp(tried):
-                self._store.bury(key, tried)
-                self._journal.settled(load.message, key.trigger, tried, "dead")
+            case dead:
+                self._store.bury(key, dead.tried)
+                self._journal.settled(load.message, key.trigger, dead.tried, "dead")
 
     def _deliver_to_sink(self, key: Key, load: Load) -> None:
         route = self._routes[key.trigger]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _THREADS = 32
 _TURN = 1.0
 _FLUSH = 2.0
+_FLUSH_TURN = 0.05
 
 
 class Listener:
@@ -40,7 +41,7 @@ class Listener:
         self._server.task_dispatcher.shutdown()
         until = time.monotonic() + _FLUSH
         while any(channel.total_outbufs_len for channel in self._channels()) and time.monotonic() < until:
-            self._turn(0)
+            self._turn(_FLUSH_TURN)
         self.close()
 
     def stop(self) -> None:

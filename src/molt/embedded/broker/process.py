@@ -43,7 +43,9 @@ def main(arguments: Sequence[str], out: TextIO, err: TextIO) -> int:
 def _run(service: BrokerService, sources: Sequence[clock.PingSource], journal: Journal) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
-    waiting = service.start()
+    journal.say(listening=service.url, port=service.port, clocks=len(sources))
+    if waiting := service.start():
+        journal.say(resumed=waiting)
     with ExitStack() as undo:
         if sources:
             stop = threading.Event()
@@ -52,7 +54,6 @@ def _run(service: BrokerService, sources: Sequence[clock.PingSource], journal: J
             thread.start()
             undo.callback(thread.join)
             undo.callback(stop.set)
-        journal.say(listening=service.url, port=service.port, pending=waiting, clocks=len(sources))
         service.run()
 
 

@@ -97,7 +97,8 @@ class Transport:
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float | None) -> bytes:
         content = bytearray()
-        for chunk in response.stream(_CHUNK, decode_content=False):
+        # read1 returns what is there, so that the time limit is looked at whenever something comes.
+        while chunk := response.read1(_CHUNK, decode_content=False):
             content += chunk
             if len(content) > self._limit:
                 message = f"the answer is longer than {self._limit} bytes"
@@ -109,16 +110,15 @@ class Transport:
 
 
 def _silence(method: str, url: str, error: HTTPError | ValueError) -> Silence:
-    if isinstance(error, TimeoutError):
-        return Silence(f'{method.title()} "{url}": context deadline exceeded', timed_out=True)
-    where = urlsplit(url)
+    said = f'{method.title()} "{url}"'
     match error:
         case NameResolutionError():
-            cause = f"dial tcp: lookup {where.hostname}: no such host"
+            return Silence(f"{said}: dial tcp: lookup {urlsplit(url).hostname}: no such host")
         case NewConnectionError():
-            cause = f"dial tcp {where.hostname}:{where.port or 80}: connect: connection refused"
+            where = urlsplit(url)
+            return Silence(f"{said}: dial tcp {where.hostname}:{where.port or 80}: connect: connection refused")
+        case TimeoutError():
+            return Silence(f"{said}: context deadline exceeded", timed_out=True)
         case ProtocolError():
-            cause = "EOF"
-        case _:
-            cause = " ".join(str(error).split())
-    return Silence(f'{method.title()} "{url}": {cause}')
+            return Silence(f"{said}: EOF")
+    return Silence(f"{said}: {' '.join(str(error).split())}")

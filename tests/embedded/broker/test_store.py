@@ -1,0 +1,220 @@
+"""The state machine in SQLite: each change, all or nothing, once."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from molt.embedded.broker.audit import Audit
+from molt.embedded.broker.commits import StoreError
+from molt.embedded.broker.database import Database
+from molt.embedded.broker.message import Message
+from molt.embedded.broker.routing import Arrival
+from molt.embedded.broker.store import Key, Store, Try, Waiting
+
+FAR = 9e12
+
+
+def _arrival(id_: str = "1", *triggers: str) -> Arrival:
+    attributes = {"specversion": "1.0", "id": id_, "source": "/s", "type": "t"}
+    return Arrival("ns/b", Message(attributes, b"\xff{"), 255, triggers or ("ns/t",))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Return an open database."""
+    made = Database(tmp_path / "state")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    """Return a store."""
+    return Store(database)
+
+
+def _counts(database: Database) -> tuple[int, ...]:
+    status = Audit(database).status()
+    return tuple(status[name] for name in ("accepted", "replies", "pending", "done", "dead", "kept"))
+
+
+def test_an_event_waits_for_each_of_its_triggers(database: Database, store: Store) -> None:
+    """Its content comes back as it went in."""
+    event = store.accept(_arrival("1", "ns/a", "ns/b"))
+    assert [
+        Waiting(Key(event, "ns/a"), dying=False, tries=0, next_try=0.0),
+        Waiting(Key(event, "ns/b"), dying=False, tries=0, next_try=0.0),
+    ] == list(store.waiting())
+    load = store.load(Key(event, "ns/a"))
+    assert load is not None
+    assert (_arrival().message, "ns/b", 255, Try(0, None)) == (load.message, load.broker, load.hops, load.tried)
+    assert (1, 0, 2, 0, 0, 0) == _counts(database)
+
+
+def test_a_delivery_is_finished_once_and_its_reply_taken_once(database: Database, store: Store) -> None:
+    """A second time nothing changes: no second reply."""
+    event = store.accept(_arrival())
+    reply = store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r", "ns/u"))
+    assert event + 1 == reply
+    assert store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r", "ns/u")) is None
+    assert store.load(Key(event, "ns/t")) is None
+    assert (2, 1, 1, 1, 0, 0) == _counts(database)
+
+
+def test_replies_know_where_they_come_from(database: Database, store: Store) -> None:
+    """The cause is the event answered, the root the first of the chain."""
+    first = store.accept(_arrival("a"))
+    second = store.finish(Key(first, "ns/t"), Try(1, 200), _arrival("b"))
+    assert second is not None
+    store.finish(Key(second, "ns/t"), Try(1, 200), _arrival("c"))
+    events = Audit(database).events({"root": str(first)}, 10)
+    assert ["c", "b", "a"] == [event["event"]["id"] for event in events]
+    assert [second, first, None] == [event["answers"] and event["answers"]["seq"] for event in events]
+    assert ["b"] == [event["event"]["id"] for event in Audit(database).events({"id": "b", "type": "t"}, 10)]
+    assert "/3s=" not in events[0]["event"]
+    assert "/3s=" == events[0]["event"]["data_base64"]
+
+
+def test_a_failed_try_is_counted_and_dated(store: Store) -> None:
+    """So that a restart goes on where it was."""
+    event = store.accept(_arrival())
+    store.postpone(Key(event, "ns/t"), Try(2, 503, "answered 503"), 17.5)
+    assert [Waiting(Key(event, "ns/t"), dying=False, tries=2, next_try=17.5)] == list(store.waiting())
+    load = store.load(Key(event, "ns/t"))
+    assert load is not None
+    assert Try(2, 503, "answered 503") == load.tried
+
+
+@pytest.mark.parametrize(("delivered", "kept"), [(True, 0), (False, 1)])
+def test_a_dead_delivery_goes_to_its_sink(database: Database, store: Store, *, delivered: bool, kept: int) -> None:
+    """The sink's tries are counted apart; the reason stays the subscriber's."""
+    key = Key(store.accept(_arrival()), "ns/t")
+    store.condemn(key, Try(4, 422, "answered 422"), {"knativeerrorcode": "422"})
+    store.postpone_sink(key, 1, 99.0)
+    assert [Waiting(key, dying=True, tries=1, next_try=99.0)] == list(store.waiting())
+    load = store.load(key)
+    assert load is not None
+    assert ({"knativeerrorcode": "422"}, 1, Try(4, 422, "answered 422")) == (
+        load.extensions,
+        load.sink_tries,
+        load.tried,
+    )
+    store.inter(key, 2, delivered=delivered)
+    store.inter(key, 3, delivered=delivered)
+    assert (1, 0, 0, 0, 1, kept) == _counts(database)
+    (letter,) = Audit(database).dead_letters(10, 0)
+    assert (4, 2, "answered 422") == (letter["tries"], letter["sinkTries"], letter["reason"])
+    assert {"knativeerrorcode": "422"} == letter["extensions"]
+    assert [] == Audit(database).dead_letters(10, key.event)
+    assert (1 - kept) == store.forget(0, FAR)
+
+
+def test_without_a_sink_the_dead_stay(database: Database, store: Store) -> None:
+    """They are never forgotten."""
+    key = Key(store.accept(_arrival()), "ns/t")
+    store.bury(key, Try(1, 400, "answered 400"))
+    assert 0 == store.forget(0, FAR)
+    assert (1, 0, 0, 0, 1, 1) == _counts(database)
+
+
+def test_the_settled_are_forgotten_by_number_and_by_age(database: Database, store: Store) -> None:
+    """Never what waits; the counts go on."""
+    events = [store.accept(_arrival(str(number))) for number in range(5)]
+    for event in events[:3]:
+        store.finish(Key(event, "ns/t"), Try(1, 204))
+    assert 0 == store.forget(5, 0)
+    assert 1 == store.forget(4, 0)
+    assert 1 == store.forget(0, FAR, batch=1)
+    assert 1 == store.forget(0, FAR)
+    assert 0 == store.forget(0, FAR)
+    assert (5, 0, 2, 3, 0, 0) == _counts(database)
+    assert 2 == len(Audit(database).deliveries(10, pending=True))
+    assert 2 == len(Audit(database).deliveries(10, pending=False))
+
+
+def test_everything_is_there_after_closing(tmp_path: Path) -> None:
+    """The file is the memory."""
+    first = Database(tmp_path / "state")
+    Store(first).accept(_arrival())
+    first.close()
+    second = Database(tmp_path / "state")
+    assert 1 == len(list(Store(second).waiting()))
+    second.close()
+
+
+@pytest.mark.parametrize("content", [b"x" * 4096, None])
+def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    """One that is no database, and one of another version."""
+    file = tmp_path / "state"
+    if content:
+        file.write_bytes(content)
+    else:
+        connection = sqlite3.connect(file)
+        connection.execute("PRAGMA user_version=99")
+        connection.close()
+    with pytest.raises(StoreError, match="state: "):
+        Database(file)
+
+
+def test_a_full_disk_loses_nothing_and_acknowledges_nothing(database: Database, store: Store) -> None:
+    """Every change of the group is refused; when there is room again, writing goes on."""
+    store.accept(_arrival())
+    pages = database.commit(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+    database.commit(lambda connection: connection.execute(f"PRAGMA max_page_count={pages}").fetchall())
+    large = Arrival("ns/b", Message({"id": "2", "type": "t"}, b"x" * 1_000_000), 255, ())
+    with pytest.raises(StoreError, match="the store cannot write: database or disk is full"):
+        store.accept(large)
+    database.commit(lambda connection: connection.execute("PRAGMA max_page_count=100000").fetchall())
+    assert 2 == store.accept(large)
+    assert 2 == _counts(database)[0]
+
+
+def test_changes_that_come_together_are_committed_together(database: Database) -> None:
+    """While one is written the others gather, and all of them get their own result."""
+    entered, go = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        entered.set()
+        go.wait(10)
+
+    transactions: list[int] = []
+
+    def change(connection: sqlite3.Connection) -> int:
+        transactions.append(connection.total_changes)
+        return len(transactions)
+
+    threads = [threading.Thread(target=database.commit, args=(hold,))]
+    threads[0].start()
+    entered.wait(10)
+    threads += [threading.Thread(target=database.commit, args=(change,)) for _ in range(20)]
+    for thread in threads[1:]:
+        thread.start()
+    closing = threading.Thread(target=database.close)
+    while database._committer._queue.qsize() < 20:
+        time.sleep(0.001)
+    closing.start()
+    go.set()
+    for thread in [*threads, closing]:
+        thread.join()
+    assert 20 == len(transactions)
+
+
+def test_a_closed_store_takes_nothing(tmp_path: Path) -> None:
+    """It says so, instead of waiting without end; closing twice is no matter."""
+    database = Database(tmp_path / "state")
+    database.close()
+    database.close()
+    with pytest.raises(StoreError, match="the store is closed"):
+        Store(database).accept(_arrival())
+
+
+def test_a_reader_cannot_write(database: Database) -> None:
+    """And what goes wrong in reading is an error of the store."""
+    with pytest.raises(StoreError, match="the store cannot be read"), database.reader() as connection:
+        connection.execute("DELETE FROM events")
