@@ -10,12 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from molt import strict_json
 from molt.alert import Alert
 from molt.events import Event, deterministic_id
+from molt.marks import printable
 from molt.outcome import BadEvent
 
 TYPE = "falco.rule.output.v1"
 SOURCE = "https://falco.org"
+_LONGEST = 100_000  # characters of what is no alert: as JSON it still is an event that the broker takes
 
 
 def event_of(body: bytes) -> Event:
@@ -31,17 +34,18 @@ def event_of(body: bytes) -> Event:
 def _object(body: bytes) -> Mapping[str, Any]:
     """Return the JSON object that was posted; anything else as the text it was, in an object that is no alert."""
     try:
-        data = json.loads(body)
-    except ValueError:  # UnicodeDecodeError is one
+        data = strict_json.decode(body)
+    except ValueError:
         data = None
-    return data if isinstance(data, Mapping) else {"unreadable": body.decode(errors="replace")}
+    return data if isinstance(data, Mapping) else {"unreadable": body.decode(errors="replace")[:_LONGEST]}
 
 
 def _extensions(alert: Alert) -> dict[str, str]:
-    found: dict[str, Any] = {
+    """Return what Falcosidekick puts beside the data, for Triggers to filter by; an attribute is one line of text."""
+    found = {
         "priority": str(alert.priority),
         "rule": alert.rule,
         "eventsource": alert.source,
-        "hostname": alert.hostname,
+        "hostname": alert.hostname or "",
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: line for name, value in found.items() if (line := printable(value))}

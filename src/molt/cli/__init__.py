@@ -1,7 +1,8 @@
 """The `molt` command.
 
 Exit codes: 0 done; 1 done, and the answer is no (a policy is wrong, an alert was dead-lettered, the demo failed);
-2 the command or its input is wrong; 3 what it needs is not there (no runtime, no cluster, no such pod).
+2 the command or its input is wrong; 3 what it needs cannot be had (no runtime, no cluster, no such pod, a port that is
+taken); 130 interrupted before it was done.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from molt.cli.app import app
+from molt.cli.app import build
 from molt.cli.output import EXIT_ABSENT, complain
 from molt.outcome import MoltError
 
@@ -17,11 +18,7 @@ from molt.outcome import MoltError
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 3."""
     try:
-        app(obj=dict(os.environ))
+        build()(obj=dict(os.environ))
     except MoltError as error:
         complain(error.reason)
         sys.exit(EXIT_ABSENT)
-    except BrokenPipeError:
-        # The reader (head, less) has gone: nothing is left to say, and Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

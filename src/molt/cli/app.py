@@ -1,32 +1,31 @@
-"""The command's parts, and the options that they share."""
+"""The command, put together of its parts."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from molt.embedded.runtime.state import StateFolder
+from molt.cli.demo.command import demo
+from molt.cli.explain import explain
+from molt.cli.policy import check
+from molt.cli.release import release
+from molt.cli.send import send
+from molt.cli.status import status
+from molt.cli.up import up
 
-app = typer.Typer(
-    name="molt",
-    help="Moving target defense and automated response for Kubernetes.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-StateOption = Annotated[
-    Path | None,
-    typer.Option("--state", help="The local runtime's folder.  [default: $MOLT_STATE or the user's state folder]"),
-]
-ContextOption = Annotated[
-    str, typer.Option("--context", help="Use the cluster of this kubeconfig context instead of the local runtime's.")
-]
+_COMMANDS = (demo, up, send, explain, status, release)  # in the order of `molt --help`
 
 
-def folder(context: typer.Context, state: Path | None) -> StateFolder:
-    """Return the runtime's folder that the options and the environment name."""
-    return StateFolder(state.absolute()) if state else StateFolder.default(context.obj)
+def build() -> typer.Typer:
+    """Return the command; it expects the environment as `obj`."""
+    app = typer.Typer(
+        name="molt",
+        help="Moving target defense and automated response for Kubernetes.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    for command in _COMMANDS:
+        app.command()(command)
+    policies = typer.Typer(help="Policies as files.", no_args_is_help=True)
+    policies.command()(check)
+    app.add_typer(policies, name="policy")
+    return app

@@ -1,4 +1,7 @@
-"""What the commands print: a table for people, JSON for programs, one line of complaint on standard error."""
+"""What the commands print: a table for people, JSON for programs, one line of complaint on standard error.
+
+What is printed may come from an attacker: no control character of it reaches the terminal, and no markup is obeyed.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,21 @@ if TYPE_CHECKING:
 EXIT_NO = 1
 EXIT_USAGE = 2
 EXIT_ABSENT = 3
+EXIT_INTERRUPTED = 130
 
-_CELL = 400  # characters of one cell; untrusted text may be of any length
+_CELL = 400  # characters of one cell, and
+_LINE = 2000  # of a line; untrusted text may be of any length
 
 _STYLES = {
     "acted": "green",
+    "matches": "green",
+    "quarantined": "red",
+    "moving": "yellow",
     "skipped": "yellow",
     "ignored": "dim",
     "dead-lettered": "red",
+    "refused": "red",
+    "invalid": "red",
     "no": "red",
     "yes": "green",
 }
@@ -33,21 +43,27 @@ _STYLES = {
 
 def complain(line: str) -> None:
     """Print one line on standard error."""
-    sys.stderr.write(f"molt: {printable(line, 2000)}\n")
+    sys.stderr.write(f"molt: {printable(line, _LINE)}\n")
 
 
-def console() -> Console:
-    """Return where tables go."""
-    return Console(highlight=False)
+def say(line: str, style: str = "") -> None:
+    """Print one line."""
+    Console(highlight=False, soft_wrap=True).print(Text(printable(line, _LINE), style=style))
 
 
 def show_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Print a value as JSON, in ASCII, at once: whoever reads it from a pipe may be waiting for it."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table."""
+    Console(highlight=False).print(table(title, columns, rows))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table; every cell is text, whatever markup or control characters it holds."""
+    """Return a table; every cell is text, whatever it holds."""
     made = Table(title=Text(title, style="bold"), title_justify="left", header_style="bold", expand=False)
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -57,5 +73,5 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def _cell(value: object) -> Text:
-    text = printable("" if value is None else str(value), _CELL)
+    text = printable(str(value), _CELL)
     return Text(text, style=_STYLES.get(text, ""))

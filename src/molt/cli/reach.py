@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from molt.cluster import Cluster
+from molt.embedded.runtime.kubeconfig import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,6 @@ if TYPE_CHECKING:
 def cluster(environ: Mapping[str, str], state: StateFolder, context: str) -> Cluster:
     """Return the cluster. Raises NotRunning without a context and a runtime, Misconfigured for a wrong kubeconfig."""
     if context:
-        return Cluster.connect(kubeconfig=environ.get("KUBECONFIG") or "~/.kube/config", context=context)
+        return Cluster.connect(kubeconfig=files_of(environ), context=context)
     running = state.addresses()
     return Cluster.connect(kubeconfig=running.kubeconfig, context=running.context or None)

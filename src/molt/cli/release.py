@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from molt.cli.app import ContextOption, JsonOption, StateOption, app, folder
-from molt.cli.output import show_json
+from molt.cli.options import ContextOption, JsonOption, StateOption, folder
+from molt.cli.output import say, show_json
 from molt.cli.reach import cluster as reach
 from molt.release import release as undo
 
 
-@app.command()
 def release(
     context: typer.Context,
     pod: Annotated[str, typer.Argument(help="The pod's name.")],
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")] = "default",
     cluster: ContextOption = "",
     state: StateOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Let the API server check it, and change nothing.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Give a quarantined pod its labels back. Its controller may then remove a pod that is one too many."""
-    released = undo(reach(context.obj, folder(context, state), cluster), namespace, pod)
+    released = undo(reach(context.obj, folder(context, state), cluster), namespace, pod, dry_run=dry_run)
     if json_:
-        show_json({"namespace": namespace, "pod": pod, "result": released})
+        show_json({**asdict(released), "dryRun": dry_run})
         return
-    typer.echo(f"{namespace}/{pod}: {released}")
+    labels = ", ".join(f"{key}={value}" for key, value in sorted(released.labels.items())) or "none"
+    done = "would be released" if dry_run else "released"
+    say(f"{namespace}/{pod} {done}: {released.consequence} (labels: {labels})")

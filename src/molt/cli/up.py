@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -10,52 +10,65 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from molt.cli.app import ContextOption, JsonOption, StateOption, app, folder
-from molt.cli.output import show_json
-from molt.embedded.runtime.runtime import MANIFESTS, Runtime, Settings, running
+from molt.cli.interrupt import interruptible
+from molt.cli.options import ContextOption, JsonOption, StateOption, folder
+from molt.cli.output import EXIT_INTERRUPTED, show_json
+from molt.embedded.clock import BadSchedule, Schedule
+from molt.embedded.runtime.runtime import MANIFESTS, Settings, running
+from molt.embedded.runtime.state import Addresses
 
 PORT = 8090
+_LAST_PORT = 65_533  # there are two more after it
 
 
-@app.command()
+def _schedule(text: str) -> str:
+    """Return the schedule, or say what is wrong with it before anything is started."""
+    try:
+        return Schedule.parse(text).expression if text else ""
+    except BadSchedule as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def up(
     context: typer.Context,
     cluster: ContextOption = "",
     state: StateOption = None,
-    port: Annotated[int, typer.Option(help="First of three ports: Falco's door, the broker, the API; 0: any.")] = PORT,
-    clock: Annotated[str, typer.Option(help="Cron schedule of rotation's tick; 6 fields have seconds first.")] = "",
-    idle: Annotated[float, typer.Option(help="Seconds without an event after which a function is stopped.")] = 60.0,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=_LAST_PORT, help="First of three ports: Falco's door, the broker, the API; 0: any."),
+    ] = PORT,
+    clock: Annotated[
+        str, typer.Option(callback=_schedule, help="Cron schedule of rotation's tick; 6 fields have seconds first.")
+    ] = "",
+    idle: Annotated[float, typer.Option(min=0, help="Seconds without an event until a function is stopped.")] = 60.0,
     manifests: Annotated[Path, typer.Option(help="The eventing manifests.")] = MANIFESTS,
     json_: JsonOption = False,
 ) -> None:
     """Run the broker, the clock and the functions on this machine, on a cluster of our own or on --context."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    console = Console(stderr=True)
-    with console.status("starting") as status:
-        settings = Settings(
-            state=folder(context, state),
-            environ=context.obj,
-            manifests=manifests,
-            context=cluster,
-            port=port,
-            idle=idle,
-            schedule=clock,
-            progress=status.update,
-        )
-        started = running(settings)
-        runtime = started.__enter__()
+    status = Console(stderr=True).status("starting")
+    settings = Settings(
+        state=folder(context, state),
+        environ=context.obj,
+        manifests=manifests,
+        context=cluster,
+        port=port,
+        idle=idle,
+        schedule=clock,
+        progress=status.update,
+    )
     try:
-        _announce(runtime, json_=json_)
-        runtime.watch(stop)
-    finally:
-        with console.status("stopping"):
-            started.__exit__(None, None, None)
+        with interruptible(), status, running(settings) as runtime:
+            status.stop()
+            _announce(runtime.addresses, json_=json_)
+            with contextlib.suppress(KeyboardInterrupt):
+                runtime.watch(threading.Event())
+            status.update("stopping")
+            status.start()
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _announce(runtime: Runtime, *, json_: bool) -> None:
-    at = runtime.addresses
+def _announce(at: Addresses, *, json_: bool) -> None:
     if json_:
         show_json({"falco": at.falco, "broker": at.broker, "kubeconfig": at.kubeconfig, "context": at.context})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,8 +12,12 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from molt.embedded.runtime.activator import Activator
+from molt.embedded.runtime.activator import Activator, Function
 from molt.embedded.runtime.child import Child, StartError
+from molt.outcome import MoltError, TemporaryError
+
+
+released = threading.Event()
 
 
 class _Function(BaseHTTPRequestHandler):
@@ -22,6 +26,9 @@ class _Function(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if body == b"cut":
+            return
+        if body == b"slow":
+            released.wait(30)
             return
         self.send_response(200)
         self.send_header("ce-id", self.headers["ce-id"])
@@ -36,10 +43,12 @@ class _Function(BaseHTTPRequestHandler):
 
 @contextmanager
 def _serving() -> Iterator[int]:
+    released.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Function) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.server_port
+        released.set()
         server.shutdown()
         thread.join()
 
@@ -48,13 +57,14 @@ class _Child(Child):
     """A child without a process."""
 
     def __init__(self, port: int) -> None:
-        self.port, self.fails = port, False
+        self.port = port
+        self.fails: MoltError | None = None
         self.starts = self.stops = self.asked = 0
         self.up = False
 
     def start(self, timeout: float = 0) -> int:  # noqa: ARG002 - as the real one
         if self.fails:
-            raise StartError("no key")
+            raise self.fails
         self.starts, self.up = self.starts + 1, True
         return self.port
 
@@ -95,14 +105,14 @@ def _post(app: Activator, path: str, body: bytes = b"{}") -> tuple[str, dict[str
     return said[0][0], dict(said[0][1]), answer
 
 
-def _maker(child: _Child) -> dict[str, Callable[[], Child]]:
-    return {"molt/f": lambda: child}
+def _functions(child: _Child, timeout: float = 30) -> dict[str, Function]:
+    return {"molt/f": Function(lambda: child, timeout)}
 
 
 def test_the_first_event_starts_the_function(child: _Child) -> None:
     """A function is started by its first event, once, and gives its answer as it was."""
-    app = Activator(_maker(child), idle=60)
-    assert app.running() == {}
+    app = Activator(_functions(child), idle=60)
+    assert {} == app.running()
     for _ in range(2):
         status, headers, body = _post(app, "/molt/f", b'{"a": 1}')
         assert ("200 OK", "e1", b'{"a": 1}') == (status, headers["ce-id"], body)
@@ -113,21 +123,21 @@ def test_the_first_event_starts_the_function(child: _Child) -> None:
 
 def test_a_function_that_died_is_started_anew(child: _Child) -> None:
     """After a kill -9 the next event starts the function again."""
-    app = Activator(_maker(child), idle=60)
+    app = Activator(_functions(child), idle=60)
     _post(app, "/molt/f")
     child.up = False
-    assert _post(app, "/molt/f")[0] == "200 OK"
-    assert child.starts == 2
+    assert "200 OK" == _post(app, "/molt/f")[0]
+    assert 2 == child.starts
     app.close()
 
 
 def test_idle_functions_are_stopped_and_busy_ones_are_not(child: _Child) -> None:
     """Only a function without an event for long enough is stopped; the next event brings it back."""
-    app = Activator(_maker(child), idle=60)
+    app = Activator(_functions(child), idle=60)
     _post(app, "/molt/f")
     app.sweep()
     assert child.up
-    app = Activator(_maker(child), idle=-1)
+    app = Activator(_functions(child), idle=-1)
     _post(app, "/molt/f")
     app._slots["molt/f"].busy = 1
     app.sweep()
@@ -135,13 +145,13 @@ def test_idle_functions_are_stopped_and_busy_ones_are_not(child: _Child) -> None
     app._slots["molt/f"].busy = 0
     app.sweep()
     assert not child.up
-    assert _post(app, "/molt/f")[0] == "200 OK"
+    assert "200 OK" == _post(app, "/molt/f")[0]
     app.close()
 
 
 def test_a_function_that_came_back_while_it_was_swept_is_left(child: _Child) -> None:
     """An event that comes between the decision to stop and the stopping keeps its process."""
-    app = Activator(_maker(child), idle=-1)
+    app = Activator(_functions(child), idle=-1)
     _post(app, "/molt/f")
     slot = app._slots["molt/f"]
 
@@ -159,20 +169,37 @@ def test_a_function_that_came_back_while_it_was_swept_is_left(child: _Child) -> 
     assert child.up
 
 
+def test_a_function_does_not_outlive_its_token(child: _Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has run for long enough makes way as soon as it has nothing to do."""
+    app = Activator(_functions(child), idle=60)
+    _post(app, "/molt/f")
+    monkeypatch.setattr("molt.embedded.runtime.activator._LIFE", -1.0)
+    app._slots["molt/f"].busy = 1
+    app.sweep()
+    assert child.up
+    app._slots["molt/f"].busy = 0
+    app.sweep()
+    assert not child.up
+    app.close()
+
+
 @pytest.mark.parametrize(
     ("path", "body", "fails", "status", "said"),
     [
-        ("/molt/other", b"", False, "400 Bad Request", "no function 'molt/other'"),
-        ("/molt/f", b"", True, "503 Service Unavailable", "molt/f: no key"),
-        ("/molt/f", b"cut", False, "503 Service Unavailable", "molt/f: "),
+        ("/molt/other", b"", None, "400 Bad Request", "no function 'molt/other'"),
+        ("/molt/f", b"", StartError("no key"), "503 Service Unavailable", "molt/f: no key"),
+        ("/molt/f", b"", TemporaryError("no token"), "503 Service Unavailable", "molt/f: no token"),
+        ("/molt/f", b"cut", None, "503 Service Unavailable", "molt/f: "),
+        ("/molt/f", b"slow", None, "503 Service Unavailable", "molt/f: "),
     ],
+    ids=["unknown", "does not start", "no token", "breaks off", "takes too long"],
 )
 def test_what_cannot_be_reached_is_said(
-    child: _Child, path: str, body: bytes, *, fails: bool, status: str, said: str
+    child: _Child, path: str, body: bytes, *, fails: MoltError | None, status: str, said: str
 ) -> None:
-    """No such function is the sender's error; one that does not start or breaks off is to be tried again."""
+    """No such function is the sender's error; one that does not start, breaks off or hangs is to be tried again."""
     child.fails = fails
-    app = Activator(_maker(child), idle=60)
+    app = Activator(_functions(child, timeout=0.05), idle=60)
     answer = _post(app, path, body)
     assert (status, True) == (answer[0], answer[2].decode().startswith(said))
     app.close()
@@ -180,7 +207,7 @@ def test_what_cannot_be_reached_is_said(
 
 def test_nothing_is_started_while_stopping(child: _Child) -> None:
     """An event that comes at the end is to be tried again, later, elsewhere."""
-    app = Activator(_maker(child), idle=60)
+    app = Activator(_functions(child), idle=60)
     app.close()
-    assert _post(app, "/molt/f")[0] == "503 Service Unavailable"
-    assert child.starts == 0
+    assert "503 Service Unavailable" == _post(app, "/molt/f")[0]
+    assert 0 == child.starts

@@ -20,6 +20,12 @@ print(json.dumps(dict(event="listening", port={port})), flush=True)
 threading.Event().wait()
 """
 
+REMEMBERS = """
+import json, sys, threading
+print(json.dumps(dict(listening="http://127.0.0.1", port=int(sys.argv[1]) + 1)), flush=True)
+threading.Event().wait()
+"""
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -29,6 +35,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def _module(tmp_path: Path, name: str, text: str) -> str:
     (tmp_path / f"{name}.py").write_text(text)
     return name
+
+
+def _child(tmp_path: Path, environment: dict[str, str], module: str) -> Child:
+    return Child("c", lambda port: [module, str(port)], lambda: environment, tmp_path / "l")
 
 
 def _wait_for_end(pid: int) -> None:
@@ -43,13 +53,11 @@ def _wait_for_end(pid: int) -> None:
 
 def test_starts_listens_and_stops(tmp_path: Path, environment: dict[str, str]) -> None:
     """A child is there once it says where it listens, and gone after stop; twice is as good as once."""
-    child = Child(
-        "c", [_module(tmp_path, "one", LISTENS.format(ignore=0, port=4711))], lambda: environment, tmp_path / "l"
-    )
+    child = _child(tmp_path, environment, _module(tmp_path, "one", LISTENS.format(ignore=0, port=4711)))
     assert (None, False) == (child.pid, child.alive)
     child.ask_to_stop()
     child.stop()
-    assert child.start() == 4711
+    assert 4711 == child.start()
     pid = child.pid
     assert pid is not None
     child.ask_to_stop()
@@ -60,9 +68,7 @@ def test_starts_listens_and_stops(tmp_path: Path, environment: dict[str, str]) -
 
 def test_what_does_not_stop_is_killed(tmp_path: Path, environment: dict[str, str]) -> None:
     """A child that will not hear SIGTERM is killed after its grace."""
-    child = Child(
-        "c", [_module(tmp_path, "deaf", LISTENS.format(ignore=1, port=1))], lambda: environment, tmp_path / "l"
-    )
+    child = _child(tmp_path, environment, _module(tmp_path, "deaf", LISTENS.format(ignore=1, port=1)))
     child.start()
     pid = child.pid
     assert pid is not None
@@ -79,7 +85,7 @@ def test_what_ends_at_once_is_told_with_its_last_words(
     """A child that ends instead of listening is an error with the end of its own log, not of an earlier one's."""
     log = tmp_path / "l"
     log.write_text('{"event": "listening", "port": 1}\nof an earlier start\n')
-    child = Child("c", [_module(tmp_path, "fails", text)], lambda: environment, log)
+    child = _child(tmp_path, environment, _module(tmp_path, "fails", text))
     with pytest.raises(StartError, match=f"c did not start: {said}"):
         child.start()
     assert not child.alive
@@ -87,7 +93,7 @@ def test_what_ends_at_once_is_told_with_its_last_words(
 
 def test_what_never_listens_is_given_up(tmp_path: Path, environment: dict[str, str]) -> None:
     """A child that says nothing in time is stopped."""
-    child = Child("c", [_module(tmp_path, "mute", "import time; time.sleep(60)")], lambda: environment, tmp_path / "l")
+    child = _child(tmp_path, environment, _module(tmp_path, "mute", "import time; time.sleep(60)"))
     with pytest.raises(StartError, match="it said nothing"):
         child.start(timeout=0.3)
     assert not child.alive
@@ -99,7 +105,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path, environment: dict[s
     parent = (
         "import os, pathlib, time\n"
         "from molt.embedded.runtime.child import Child\n"
-        f"child = Child('c', ['orphan'], lambda: dict(os.environ), pathlib.Path({str(tmp_path / 'l')!r}))\n"
+        f"child = Child('c', lambda port: ['orphan'], lambda: dict(os.environ), pathlib.Path({str(tmp_path / 'l')!r}))\n"
         "child.start()\nprint(child.pid, flush=True)\ntime.sleep(60)\n"
     )
     with subprocess.Popen(
@@ -111,7 +117,38 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path, environment: dict[s
     _wait_for_end(pid)
 
 
+def test_a_child_that_is_started_again_listens_where_it_was(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The second time it is told the port of the first, to which this one adds 1."""
+    child = _child(tmp_path, environment, _module(tmp_path, "again", REMEMBERS))
+    ports = []
+    for _ in range(2):
+        ports.append(child.start())
+        child.stop()
+    assert [1, 2] == ports
+
+
+def test_what_lies_in_the_present_folder_is_not_imported(
+    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file named like a module, in the folder where the user happens to be, is not run."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "runpy.py").write_text("raise SystemExit('run')")
+    module = _module(tmp_path, "safe", LISTENS.format(ignore=0, port=5))
+    monkeypatch.chdir(elsewhere)
+    child = _child(tmp_path, environment, module)
+    assert 5 == child.start()
+    child.stop()
+
+
+def test_what_cannot_be_run_is_said(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A log that cannot be written is an error as any other."""
+    child = Child("c", lambda _: ["any"], lambda: environment, tmp_path / "no" / "log")
+    with pytest.raises(StartError, match="c did not start: .*No such file"):
+        child.start()
+
+
 def test_the_environment_that_processes_get() -> None:
     """Credentials of the caller's environment stay with the caller."""
-    given = {"PATH": "/bin", "PYTHONPATH": "x", "AWS_SECRET_ACCESS_KEY": "s", "KUBECONFIG": "k", "COVERAGE_RUN": "1"}
-    assert base_environment(given) == {"PATH": "/bin", "PYTHONPATH": "x", "COVERAGE_RUN": "1"}
+    kept = {"PATH": "/bin", "PYTHONPATH": "x", "COVERAGE_RUN": "1", "https_proxy": "http://p"}
+    assert kept == base_environment(kept | {"AWS_SECRET_ACCESS_KEY": "s", "KUBECONFIG": "k"})

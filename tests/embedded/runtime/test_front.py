@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import urllib3
 
+from molt.embedded.runtime.child import StartError
 from molt.embedded.runtime.door import HOST, Door
 from molt.embedded.runtime.front import Front, Gateway, answer
 
@@ -25,7 +27,8 @@ class _Broker(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.got.append((dict(self.headers), json.loads(body)))
-        self.send_response(507 if b"full" in body else 202)
+        busy = b"busy" in body and len(self.got) == 1
+        self.send_response(503 if busy else 507 if b"full" in body else 202)
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -46,11 +49,12 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture
 def door(broker: str) -> Iterator[str]:
-    front = Front(functions=lambda environ, start: answer(start, 200, environ["PATH_INFO"]))
-    front.parts["falco"] = Gateway(broker)
+    front = Front(functions=lambda environ, start: answer(start, HTTPStatus.OK, environ["PATH_INFO"]))
+    front.parts["falco"] = gateway = Gateway(broker)
     opened = Door(front, 0)
     yield f"http://{HOST}:{opened.port}"
     opened.close()
+    gateway.close()
 
 
 def _post(url: str, body: bytes, method: str = "POST") -> tuple[int, str]:
@@ -61,7 +65,7 @@ def _post(url: str, body: bytes, method: str = "POST") -> tuple[int, str]:
 def test_falcos_alert_becomes_falcosidekicks_event(door: str) -> None:
     """What Falco posts reaches the broker as Falcosidekick would send it, under the same id each time."""
     for _ in range(2):
-        assert _post(f"{door}/falco", json.dumps(ALERT).encode()) == (202, "")
+        assert (202, "") == _post(f"{door}/falco", json.dumps(ALERT).encode())
     (headers, body), (again, _) = _Broker.got
     assert body == ALERT
     expected = ("falco.rule.output.v1", "https://falco.org", "Notice", "R", "h", headers["ce-id"])
@@ -81,22 +85,38 @@ def test_falcos_alert_becomes_falcosidekicks_event(door: str) -> None:
 )
 def test_what_is_no_alert_is_sent_on_all_the_same(door: str, body: bytes, data: dict[str, str]) -> None:
     """Falco does not look at the answer: what is broken must get to the dead letter."""
-    assert _post(f"{door}/falco", body) == (202, "")
+    assert (202, "") == _post(f"{door}/falco", body)
     assert [data] == [got for _, got in _Broker.got]
 
 
 def test_refusals(door: str) -> None:
     """Each wrong request gets its status and a line; what the broker says is passed on."""
-    assert _post(f"{door}/falco", b"", "GET") == (405, "POST one alert\n")
-    assert _post(f"{door}/falco", b" " * (1024 * 1024 + 1))[0] == 413
-    assert _post(f"{door}/", b"") == (400, "POST alerts to /falco\n")
-    assert _post(f"{door}/functions/molt/f", b"") == (200, "/molt/f\n")
-    assert _post(f"{door}/falco", b'{"rule": "full"}') == (507, "")
+    assert (405, "POST one alert\n") == _post(f"{door}/falco", b"", "GET")
+    assert 413 == _post(f"{door}/falco", b" " * (1024 * 1024 + 1))[0]
+    assert (400, "POST alerts to /falco\n") == _post(f"{door}/", b"")
+    assert (200, "/molt/f\n") == _post(f"{door}/functions/molt/f", b"")
+    assert (507, "") == _post(f"{door}/falco", b'{"rule": "full"}')
+
+
+def test_a_broker_that_is_busy_is_asked_again(door: str) -> None:
+    """Falco sends an alert once: the second try is ours."""
+    assert (202, "") == _post(f"{door}/falco", b'{"rule": "busy"}')
+    assert 2 == len(_Broker.got)
+
+
+def test_a_web_page_is_not_heard(door: str) -> None:
+    """A page in the browser of whoever runs molt can post to loopback; the browser names its origin."""
+    reply = urllib3.request("POST", f"{door}/falco", body=b"{}", headers={"origin": "http://evil"}, retries=False)
+    assert (403, b"not from a web page\n", []) == (reply.status, reply.data, _Broker.got)
 
 
 def test_a_broker_that_is_gone() -> None:
     """Without a broker the alert is not taken."""
-    opened = Door(Front(falco=Gateway(f"http://{HOST}:1/")), 0)
+    gateway = Gateway(f"http://{HOST}:1/", urllib3.Retry(total=1))
+    opened = Door(Front(falco=gateway), 0)
     status, line = _post(f"http://{HOST}:{opened.port}/falco", b"{}")
-    opened.close()
     assert (503, True) == (status, line.startswith("the broker: "))
+    with pytest.raises(StartError, match=f"port {opened.port} of {HOST}: Address already in use"):
+        Door(Front(), opened.port)
+    opened.close()
+    gateway.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from molt.embedded.runtime.ledger import Fate, read
+from molt.embedded.runtime.ledger import Fate, Ledger, lines, read
 
 
 def _line(**fields: str) -> str:
@@ -35,4 +35,26 @@ def test_a_redelivery_does_not_undo_an_act(tmp_path: Path) -> None:
         + _line(alert="b", fate="skipped", reason="first")
         + _line(alert="b", fate="dead-lettered", reason="second")
     )
-    assert [(end.fate, end.reason) for end in read(tmp_path).values()] == [("acted", ""), ("dead-lettered", "second")]
+    assert [("acted", ""), ("dead-lettered", "second")] == [(end.fate, end.reason) for end in read(tmp_path).values()]
+
+
+def test_what_is_written_meanwhile_is_read_once_it_is_whole(tmp_path: Path) -> None:
+    """A ledger from now on knows nothing of before, new logs and half-written lines are found later."""
+    log, other = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    log.write_text(_line(alert="old", fate="acted"))
+    ledger = Ledger.from_now(tmp_path)
+    whole = _line(alert="a", fate="skipped", reason="r")
+    with log.open("a") as file:
+        file.write(whole[:20])
+    assert {} == ledger.fates()
+    with log.open("a") as file:
+        file.write(whole[20:])
+    assert ["a"] == list(ledger.fates())
+    other.write_text(_line(event="e", fate="dead-lettered"))
+    assert {"a", "e"} == set(ledger.fates())
+
+
+def test_lines_are_what_is_json(tmp_path: Path) -> None:
+    """A traceback between the lines is passed over."""
+    (tmp_path / "f.jsonl").write_bytes(b'Traceback:\n\xff\n[1]\n{"a": 1}\n')
+    assert [{"a": 1}] == list(lines(tmp_path))

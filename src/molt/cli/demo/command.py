@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from molt.cli.app import ContextOption, JsonOption, app
 from molt.cli.demo.story import Row, tell
-from molt.cli.output import EXIT_NO, complain, console, show_json, table
-from molt.embedded import manifests
+from molt.cli.interrupt import interruptible
+from molt.cli.options import ContextOption, JsonOption
+from molt.cli.output import EXIT_INTERRUPTED, EXIT_NO, complain, show_json, show_table
 from molt.embedded.runtime import install
-from molt.embedded.runtime.runtime import MANIFESTS, Runtime, Settings, running
+from molt.embedded.runtime.runtime import MANIFESTS, Runtime, Settings, read, running
 from molt.embedded.runtime.state import StateFolder
 from molt.outcome import SystemClock
 
@@ -29,19 +29,22 @@ SHOP = MANIFESTS.parents[1] / "examples" / "shop"
 TICK = "*/2 * * * * *"  # every two seconds; a cluster's own clock ticks once a minute
 
 
-@app.command()
 def demo(context: typer.Context, cluster: ContextOption = "", json_: JsonOption = False) -> None:
     """Run the main job once, from alert to rotation, and check each part. Exit code 1: something did not hold."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="molt-demo-") as folder, Console(stderr=True).status("starting") as status:
-        rows = _play(context.obj, Path(folder), cluster, status.update)
+    status = Console(stderr=True).status("starting")
+    try:
+        with interruptible(), status, tempfile.TemporaryDirectory(prefix="molt-demo-") as folder:
+            rows = _play(context.obj, Path(folder), cluster, status.update)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     seconds = round(time.monotonic() - began, 1)
     if json_:
         show_json({"seconds": seconds, "rows": [asdict(row) for row in rows]})
     else:
         columns = ("What", "Subject", "Outcome", "Why", "Holds")
         shown = [(row.what, row.subject, row.outcome, row.why, "yes" if row.holds else "no") for row in rows]
-        console().print(table(f"One alert's way, and the clock's ({seconds} s)", columns, shown))
+        show_table(f"One alert's way, and the clock's ({seconds} s)", columns, shown)
     if not all(row.holds for row in rows):
         complain("the demo did not show everything that it should")
         raise typer.Exit(EXIT_NO)
@@ -52,7 +55,7 @@ def _play(environ: Mapping[str, str], folder: Path, cluster: str, progress: Call
     settings = Settings(state=where, environ=environ, context=cluster, schedule=TICK, progress=progress)
     with running(settings) as runtime, _kept(runtime):
         progress("opening the shop")
-        install.apply_all(runtime.admin, [document.body for document in manifests.load(SHOP)], SystemClock())
+        install.apply_all(runtime.admin, [document.body for document in read(SHOP)], SystemClock())
         return tell(runtime, where, progress)
 
 

@@ -12,6 +12,7 @@ from molt.cli import send
 from molt.cli.demo import attack
 from molt.cli.demo.endpoints import EndpointCounter, ready_pods
 from molt.cluster.resources import ENDPOINT_SLICES, PODS
+from molt.embedded.runtime.ledger import Ledger
 from molt.outcome import SystemClock
 from molt.workload import is_ready, is_terminating
 
@@ -60,9 +61,9 @@ def tell(runtime: Runtime, where: StateFolder, progress: Callable[[str], None]) 
 
 
 def _report(runtime: Runtime, where: StateFolder, alert: Mapping[str, Any], sender: send.Sender) -> send.Sent:
-    at = runtime.addresses
+    at, ledger = runtime.addresses, Ledger.from_now(where.logs)
     door = at.falco if sender is send.Sender.FALCO else at.broker
-    return send.settle(where, [send.post(door, alert, sender)], _PATIENCE)[0]
+    return send.settle(ledger, [send.post(door, alert, sender)], _PATIENCE)[0]
 
 
 def _fate(what: str, sent: send.Sent, expected: str) -> Row:

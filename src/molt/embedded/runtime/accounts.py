@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt.embedded.runtime import install, kubeconfig
 from molt.embedded.runtime.child import Child
+from molt.embedded.runtime.door import HOST
 from molt.embedded.runtime.services import FunctionService, SecretKey
 from molt.embedded.runtime.state import write_private
 
@@ -32,10 +33,10 @@ def child_maker(
         config = state.accounts / f"{function.name}.kubeconfig"
         write_private(config, kubeconfig.render(target, token))
         settings = {name: _value(admin, function.namespace, value) for name, value in function.settings.items()}
-        return {**environment, **settings, "PORT": "0", "KUBECONFIG": str(config)}
+        return {**environment, **settings, "HOST": HOST, "PORT": "0", "KUBECONFIG": str(config)}
 
     def make() -> Child:
-        return Child(function.name, [function.package], prepare, state.log(function.name))
+        return Child(function.name, lambda _: [function.package], prepare, state.log(function.name))
 
     return make
 

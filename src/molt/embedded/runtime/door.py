@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING
 
 from molt.embedded.broker.listener import Listener
+from molt.embedded.runtime.child import StartError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -19,11 +21,15 @@ class Door:
     """Listens on loopback from the moment it is made; `close` ends it."""
 
     def __init__(self, application: WSGIApplication, port: int) -> None:
-        """Bind `port` (0: any free one) and serve. Raises OSError when the port is taken."""
-        listening = socket.create_server((HOST, port))
+        """Bind `port` (0: any free one) and serve. Raises StartError when the port cannot be had."""
+        try:
+            listening = socket.create_server((HOST, port))
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise StartError(f"port {port} of {HOST}: {reason}") from None
         self.port = int(listening.getsockname()[1])
         self._listener = Listener(application, listening, LIMIT)
-        self._thread = threading.Thread(target=self._listener.run, name="door")
+        self._thread = threading.Thread(target=self._listener.run, name="door", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -15,26 +15,33 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+# Falco sends an alert once and does not look at the answer: a broker that is being started anew is worth some seconds.
+_RETRIES = urllib3.Retry(
+    total=6, backoff_factor=0.1, allowed_methods=None, status_forcelist={503}, raise_on_status=False
+)
+
 
 class Gateway:
-    """A WSGI application: POST Falco's http_output or Falcosidekick's webhook; the broker gets a CloudEvent."""
+    """A WSGI application: takes Falco's http_output or Falcosidekick's webhook; the broker gets a CloudEvent."""
 
-    def __init__(self, broker: str) -> None:
+    def __init__(self, broker: str, retries: urllib3.Retry = _RETRIES) -> None:
         """Send to the broker's address."""
         self._broker = broker
-        self._pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=10)
+        self._pool = urllib3.PoolManager(maxsize=16, retries=retries, timeout=10)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer 202 once the broker has the alert for good; 503 when it has not, and the sender should try again."""
-        if environ["REQUEST_METHOD"] != "POST":
-            return answer(start_response, http.HTTPStatus.METHOD_NOT_ALLOWED, "POST one alert")
         length = int(environ.get("CONTENT_LENGTH") or 0)
+        headers, body = events.render(forward.event_of(environ["wsgi.input"].read(length)))
         try:
-            headers, body = events.render(forward.event_of(environ["wsgi.input"].read(length)))
             reply = self._pool.request("POST", self._broker, body=body, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             return answer(start_response, http.HTTPStatus.SERVICE_UNAVAILABLE, f"the broker: {error}")
         return answer(start_response, http.HTTPStatus(reply.status), reply.data.decode(errors="replace"))
+
+    def close(self) -> None:
+        """Close the connections to the broker."""
+        self._pool.clear()
 
 
 class Front:
@@ -46,6 +53,10 @@ class Front:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Hand the request to its part."""
+        if environ["REQUEST_METHOD"] != "POST":
+            return answer(start_response, http.HTTPStatus.METHOD_NOT_ALLOWED, "POST one alert")
+        if "HTTP_ORIGIN" in environ:  # a web page, which can reach loopback, too, through the browser of whoever looks
+            return answer(start_response, http.HTTPStatus.FORBIDDEN, "not from a web page")
         part = self.parts.get(shift_path_info(environ) or "")
         if part is None:
             return answer(start_response, http.HTTPStatus.BAD_REQUEST, "POST alerts to /falco")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
+from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from molt.cluster import NotFound, Resource
+from molt.cluster import AlreadyExists, NotFound, Resource
 from molt.cluster.resources import (
     ACCOUNTS,
     CRDS,
@@ -18,10 +21,10 @@ from molt.cluster.resources import (
     SECRETS,
     SERVICES,
 )
-from molt.outcome import TemporaryError
+from molt.outcome import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from molt.cluster import Cluster
     from molt.outcome import Clock
@@ -51,41 +54,54 @@ KINDS = (
 
 
 def apply_all(cluster: Cluster, documents: Iterable[Mapping[str, Any]], clock: Clock) -> int:
-    """Apply the manifests of the kinds above in their order; return how many. Eventing is the broker's to read."""
+    """Apply the manifests of the kinds above in their order; return how many. Eventing is the broker's to read.
+
+    Raises PermanentError for one without a name, TemporaryError when the API server does not come to serve a kind, and
+    the errors of the cluster.
+    """
     ranks = {(resource.api_version, resource.kind): rank for rank, resource in enumerate(KINDS)}
-    ours = [doc for doc in documents if (doc.get("apiVersion"), doc.get("kind")) in ranks]
-    ours.sort(key=lambda doc: ranks[doc["apiVersion"], doc["kind"]])
-    for doc in ours:
-        _apply(cluster, KINDS[ranks[doc["apiVersion"], doc["kind"]]], doc, clock)
-    return len(ours)
+    ranked = [(rank, doc) for doc in documents if (rank := ranks.get(_kind(doc))) is not None]
+    ranked.sort(key=itemgetter(0))
+    for rank, doc in ranked:
+        _apply(cluster, KINDS[rank], doc, clock)
+    return len(ranked)
+
+
+def _kind(doc: Mapping[str, Any]) -> tuple[str, str]:
+    return str(doc.get("apiVersion")), str(doc.get("kind"))
 
 
 def _apply(cluster: Cluster, resource: Resource, doc: Mapping[str, Any], clock: Clock) -> None:
-    namespace = doc["metadata"].get("namespace") if resource.namespaced else None
+    metadata = doc.get("metadata")
+    if not isinstance(metadata, Mapping) or not metadata.get("name"):
+        raise PermanentError(f"a {resource.kind} of the manifests has no name")
+    reason = ""
     for _ in range(_ESTABLISH):
         try:
-            cluster.apply(resource, dict(doc), namespace, manager=MANAGER)
-        except NotFound:
+            cluster.apply(resource, doc, metadata.get("namespace") if resource.namespaced else None, manager=MANAGER)
+        except NotFound as error:
+            reason = error.reason
             clock.sleep(0.5)
         else:
             return
-    raise TemporaryError(f"the API server does not serve {resource.plural}.{resource.group} yet")
+    raise TemporaryError(f"{resource.kind} {metadata['name']} cannot be applied: {reason}")
 
 
 def ensure_rotation_key(cluster: Cluster) -> None:
     """Make the key of rotation once; whoever knows it knows when each pod will move."""
-    try:
-        cluster.get(SECRETS, ROTATION_KEY, NAMESPACE)
-    except NotFound:
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": ROTATION_KEY, "namespace": NAMESPACE},
-            "stringData": {"key": secrets.token_hex(32)},
-        }
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": ROTATION_KEY, "namespace": NAMESPACE},
+        "stringData": {"key": secrets.token_hex(32)},
+    }
+    with contextlib.suppress(AlreadyExists):
         cluster.create(SECRETS, body, NAMESPACE)
 
 
 def secret_value(cluster: Cluster, namespace: str, name: str, key: str) -> str:
-    """Return one value of a Secret."""
-    return base64.b64decode(cluster.get(SECRETS, name, namespace)["data"][key]).decode()
+    """Return one value of a Secret. Raises PermanentError when it has no such key, and the errors of the cluster."""
+    data = cluster.get(SECRETS, name, namespace).get("data") or {}
+    if key not in data:
+        raise PermanentError(f"secret {namespace}/{name} has no key {key}")
+    return base64.b64decode(data[key]).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +14,35 @@ from molt.outcome import MoltError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEFAULT = "~/.kube/config"
+
 
 class NoSuchContext(MoltError):
     """The kubeconfig has no such context, or is none."""
 
 
-def cluster_of(files: str, context: str) -> dict[str, Any]:
-    """Return the `cluster` entry of a context in the kubeconfig files `files` (joined by `:`), its paths absolute.
+def files_of(environ: Mapping[str, str]) -> str:
+    """Return the user's kubeconfig files, joined as in KUBECONFIG."""
+    return environ.get("KUBECONFIG") or DEFAULT
 
-    Raises NoSuchContext. As kubectl does, the first file that has an entry of a name wins.
+
+def cluster_of(files: str, context: str) -> dict[str, Any]:
+    """Return the `cluster` entry of a context in the kubeconfig files `files`, its paths absolute.
+
+    Raises NoSuchContext. As for kubectl, the first file that has an entry of a name wins, and one that is not there is
+    passed over.
     """
     clusters: dict[str, dict[str, Any]] = {}
     contexts: dict[str, str] = {}
-    for path in (Path(name).expanduser() for name in files.split(":") if name):
+    for path in (Path(name).expanduser() for name in files.split(os.pathsep) if name):
         config = _read(path)
-        for entry in config.get("clusters") or []:
-            clusters.setdefault(entry["name"], _absolute(entry["cluster"], path.parent))
-        for entry in config.get("contexts") or []:
-            contexts.setdefault(entry["name"], entry["context"]["cluster"])
+        try:
+            for entry in config.get("clusters") or []:
+                clusters.setdefault(str(entry["name"]), _absolute(dict(entry["cluster"]), path.parent))
+            for entry in config.get("contexts") or []:
+                contexts.setdefault(str(entry["name"]), str(entry["context"]["cluster"]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise NoSuchContext(f"{path} is no kubeconfig") from None
     if context not in contexts:
         raise NoSuchContext(f"no context {context!r} in {files}; there are: {', '.join(sorted(contexts)) or 'none'}")
     if contexts[context] not in clusters:
@@ -53,16 +65,15 @@ def render(cluster: Mapping[str, Any], token: str) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Any:
     try:
-        config = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise NoSuchContext(f"kubeconfig {path}: {error}") from None
-    if not isinstance(config, dict):
-        raise NoSuchContext(f"kubeconfig {path} is not a kubeconfig")
-    return config
 
 
 def _absolute(cluster: dict[str, Any], folder: Path) -> dict[str, Any]:
     authority = cluster.get("certificate-authority")
-    return cluster if authority is None else {**cluster, "certificate-authority": str(folder / authority)}
+    return cluster if authority is None else {**cluster, "certificate-authority": str(folder.absolute() / authority)}

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import molt
-from molt.cluster import Cluster
 from molt.embedded import manifests
-from molt.embedded.runtime import install, kubeconfig
+from molt.embedded.manifests import ManifestError
+from molt.embedded.runtime import install, place
 from molt.embedded.runtime.accounts import child_maker
-from molt.embedded.runtime.activator import Activator
+from molt.embedded.runtime.activator import Activator, Function
 from molt.embedded.runtime.child import Child, StartError, base_environment
 from molt.embedded.runtime.door import HOST, Door
 from molt.embedded.runtime.front import Front, Gateway
-from molt.embedded.runtime.services import functions
-from molt.embedded.runtime.state import Addresses, StateFolder, write_private
-from molt.outcome import SystemClock
+from molt.embedded.runtime.services import FunctionService, functions
+from molt.embedded.runtime.state import Addresses, StateFolder
+from molt.outcome import MoltError, SystemClock
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from molt.cluster import Cluster
+    from molt.embedded.manifests import Document
 
 MANIFESTS = Path(molt.__file__).resolve().parents[2] / "knative" / "base"
+
+
+class BadManifests(MoltError):
+    """The manifests cannot be used; the reason has the file, the object, the field and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,10 @@ class Runtime:
             self.keep()
 
     def keep(self) -> None:
-        """Start the broker anew if it died, and stop what is idle. Raises StartError when the embedded cluster died."""
+        """Start the broker anew if it died, where it was, and stop what is idle.
+
+        Raises StartError when the embedded cluster died: what it held is gone with it.
+        """
         if self.api_server is not None and not self.api_server.alive:
             raise StartError(f"the embedded cluster has died; its log is {self.api_server.log}")
         if not self.broker.alive:
@@ -85,18 +94,20 @@ class Runtime:
 def running(settings: Settings) -> Iterator[Runtime]:
     """Start everything, and stop it in the opposite order at the end.
 
-    Raises AlreadyRunning, NoSuchContext, StartError or an error of the cluster; then nothing is left running.
+    Raises AlreadyRunning, UnusableFolder, BadManifests, NoSuchContext, StartError or an error of the cluster; then
+    nothing is left running.
     """
+    documents = read(settings.manifests)
+    services = _services(documents)
     with ExitStack() as undo:
         undo.enter_context(settings.state.claim())
-        documents = [document.body for document in manifests.load(settings.manifests)]
-        place = _context(settings) if settings.context else _embedded(settings, undo)
-        undo.callback(place.admin.close)
+        here = _place(settings, undo)
+        undo.callback(here.admin.close)
         settings.progress("installing kinds, accounts and policies")
-        install.apply_all(place.admin, documents, SystemClock())
-        install.ensure_rotation_key(place.admin)
+        install.apply_all(here.admin, [document.body for document in documents], SystemClock())
+        install.ensure_rotation_key(here.admin)
         settings.progress("starting the broker and the clock")
-        activator = Activator(_makers(settings, documents, place), settings.idle)
+        activator = Activator(_functions(settings, services, here), settings.idle)
         front = Front(functions=activator)
         door = Door(front, settings.port_of(0))
         undo.callback(door.close)
@@ -104,54 +115,50 @@ def running(settings: Settings) -> Iterator[Runtime]:
         broker = _broker(settings, f"http://{HOST}:{door.port}/functions/{{namespace}}/{{name}}")
         undo.callback(broker.stop)
         address = f"http://{HOST}:{broker.start()}/{install.NAMESPACE}/default"
-        front.parts["falco"] = Gateway(address)
-        addresses = Addresses(
-            os.getpid(), address, f"http://{HOST}:{door.port}/falco", place.kubeconfig, settings.context
-        )
+        front.parts["falco"] = gateway = Gateway(address)
+        undo.callback(gateway.close)
+        falco = f"http://{HOST}:{door.port}/falco"
+        addresses = Addresses(os.getpid(), address, falco, here.kubeconfig, settings.context)
         settings.state.publish(addresses)
-        yield Runtime(addresses, place.admin, broker, activator, place.api_server)
+        yield Runtime(addresses, here.admin, broker, activator, here.api_server)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A cluster to run against."""
-
-    admin: Cluster
-    kubeconfig: str
-    entry: Mapping[str, Any]  # as in a kubeconfig: where it is and whom to trust
-    api_server: Child | None
+def read(path: Path) -> list[Document]:
+    """Return the documents of manifests. Raises BadManifests."""
+    try:
+        return list(manifests.load(path))
+    except ManifestError as error:
+        raise BadManifests(str(error)) from None
 
 
-def _context(settings: Settings) -> _Place:
-    files = settings.environ.get("KUBECONFIG") or "~/.kube/config"
-    entry = kubeconfig.cluster_of(files, settings.context)
-    return _Place(Cluster.connect(kubeconfig=files, context=settings.context), files, entry, None)
+def _services(documents: Iterable[Document]) -> list[FunctionService]:
+    try:
+        return functions(documents)
+    except ManifestError as error:
+        raise BadManifests(str(error)) from None
 
 
-def _embedded(settings: Settings, undo: ExitStack) -> _Place:
+def _place(settings: Settings, undo: ExitStack) -> place.Place:
+    if settings.context:
+        return place.of_context(settings.environ, settings.context)
     settings.progress("starting the embedded cluster")
-    state, token = settings.state, secrets.token_hex(16)
-    key = state.root / "admin-token"
-    write_private(key, token)
-    arguments = ["molt.embedded.cluster", "--port", str(settings.port_of(2)), "--admin-token-file", str(key)]
-    child = Child("cluster", arguments, settings.environment, state.log("cluster"))
-    undo.callback(child.stop)
-    entry = {"server": f"http://{HOST}:{child.start()}"}
-    write_private(state.kubeconfig, kubeconfig.render(entry, token))
-    return _Place(Cluster.connect(kubeconfig=str(state.kubeconfig)), str(state.kubeconfig), entry, child)
+    return place.embedded(settings.state, settings.port_of(2), settings.environment(), undo)
 
 
-def _makers(settings: Settings, documents: list[dict[str, Any]], place: _Place) -> dict[str, Callable[[], Child]]:
+def _functions(settings: Settings, services: Iterable[FunctionService], here: place.Place) -> dict[str, Function]:
+    environment = settings.environment()
     return {
-        f"{function.namespace}/{function.name}": child_maker(
-            function, place.admin, place.entry, settings.state, settings.environment()
+        f"{service.namespace}/{service.name}": Function(
+            child_maker(service, here.admin, here.entry, settings.state, environment), service.timeout
         )
-        for function in functions(documents)
+        for service in services
     }
 
 
 def _broker(settings: Settings, services: str) -> Child:
-    arguments = ["molt.embedded.broker", "--manifests", str(settings.manifests), "--clock", "--services", services]
-    arguments += ["--state", str(settings.state.broker), "--port", str(settings.port_of(1))]
-    arguments += ["--schedule", settings.schedule] if settings.schedule else []
-    return Child("broker", arguments, settings.environment, settings.state.log("broker"))
+    def command(port: int) -> list[str]:
+        arguments = ["molt.embedded.broker", "--manifests", str(settings.manifests), "--clock", "--services", services]
+        arguments += ["--state", str(settings.state.broker), "--port", str(port)]
+        return arguments + (["--schedule", settings.schedule] if settings.schedule else [])
+
+    return Child("broker", command, settings.environment, settings.state.log("broker"), settings.port_of(1))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from molt.embedded.manifests import Document, Field
+
 KNATIVE_SERVICE = ("serving.knative.dev/v1", "Service")
+_TIMEOUT = 300  # seconds; Knative's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class FunctionService:
     namespace: str
     account: str
     settings: Mapping[str, str | SecretKey] = field(default_factory=dict)
+    timeout: int = _TIMEOUT  # seconds that it may take to answer
 
     @property
     def package(self) -> str:
@@ -34,25 +38,30 @@ class FunctionService:
         return self.name.replace("-", "_")
 
 
-def functions(documents: Iterable[Mapping[str, Any]]) -> list[FunctionService]:
-    """Return the functions among the manifests."""
-    return [_function(doc) for doc in documents if (doc.get("apiVersion"), doc.get("kind")) == KNATIVE_SERVICE]
+def functions(documents: Iterable[Document]) -> list[FunctionService]:
+    """Return the functions among the manifests. Raises ManifestError for one that the runtime could not run."""
+    return [_function(document.root) for document in documents if document.api == KNATIVE_SERVICE]
 
 
-def _function(manifest: Mapping[str, Any]) -> FunctionService:
-    metadata = manifest["metadata"]
-    pod = manifest["spec"]["template"]["spec"]
-    settings = pod["containers"][0].get("env", [])
+def _function(root: Field) -> FunctionService:
+    metadata = root.at("metadata").object()
+    pod = root.at("spec").object().at("template").object().at("spec").object()
+    containers = pod.at("containers").items()
+    if not containers:
+        raise pod.at("containers").bad("is required")
+    settings = containers[0].object().at("env").items()
     return FunctionService(
-        name=metadata["name"],
-        namespace=metadata["namespace"],
-        account=pod["serviceAccountName"],
-        settings={setting["name"]: _value(setting) for setting in settings},
+        name=metadata.at("name").text(),
+        namespace=metadata.at("namespace").text(),
+        account=pod.at("serviceAccountName").text(),
+        settings={setting.object().at("name").text(): _value(setting) for setting in settings},
+        timeout=pod.at("timeoutSeconds").whole(_TIMEOUT),
     )
 
 
-def _value(setting: Mapping[str, Any]) -> str | SecretKey:
-    if "valueFrom" not in setting:
-        return str(setting["value"])
-    reference = setting["valueFrom"]["secretKeyRef"]
-    return SecretKey(name=reference["name"], key=reference["key"])
+def _value(setting: Field) -> str | SecretKey:
+    source = setting.at("valueFrom").object("secretKeyRef")
+    if not source:
+        return setting.at("value").text("")
+    reference = source.at("secretKeyRef").object()
+    return SecretKey(name=reference.at("name").text(), key=reference.at("key").text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from molt.outcome import MoltError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_TRIES = 50
+_PAUSE = 0.02  # seconds; whoever only looks whether a runtime is there holds the lock for much less
+
 
 class NotRunning(MoltError):
     """No local runtime uses this folder."""
@@ -22,6 +26,10 @@ class NotRunning(MoltError):
 
 class AlreadyRunning(MoltError):
     """Another local runtime uses this folder."""
+
+
+class UnusableFolder(MoltError):
+    """The folder cannot be made, or not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +83,41 @@ class StateFolder:
 
     @contextmanager
     def claim(self) -> Iterator[None]:
-        """Hold the folder for one runtime. Raises AlreadyRunning when another one does."""
-        for folder in (self.root, self.logs, self.accounts):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._lock.open("w") as lock:
-            if not _taken(lock):
-                raise AlreadyRunning(f"a local runtime uses {self.root} already; stop it, or set --state")
+        """Hold the folder for one runtime. Raises AlreadyRunning when another one does, UnusableFolder."""
+        try:
+            for folder in (self.root, self.logs, self.accounts):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = self._lock.open("w")
+        except OSError as error:
+            raise UnusableFolder(f"{self.root}: {error.strerror}") from None
+        with lock:
+            if not _taken_soon(lock):
+                raise AlreadyRunning(f"a local runtime uses {self.root} already; stop it, or choose another --state")
+            self._addresses.unlink(missing_ok=True)  # left by a kill
             try:
                 yield
             finally:
                 self._addresses.unlink(missing_ok=True)
 
     def publish(self, addresses: Addresses) -> None:
-        """Tell other commands where the runtime is."""
+        """Tell other commands where the runtime is; for who holds the folder."""
         write_private(self._addresses, json.dumps(asdict(addresses), indent=1))
 
     def addresses(self) -> Addresses:
         """Return where the runtime is. Raises NotRunning."""
-        absent = NotRunning(f"no local runtime uses {self.root}; start one with `molt up`")
+        if not self._is_held():
+            raise NotRunning(f"no local runtime uses {self.root}; start one with `molt up`")
         try:
-            with self._lock.open("w") as lock:
-                if _taken(lock):  # nobody holds it: what is published is left over from a kill
-                    raise absent
-            return Addresses(**json.loads(self._addresses.read_text()))
+            return Addresses(**json.loads(self._addresses.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            raise absent from None
+            raise NotRunning(f"the local runtime that uses {self.root} is starting, or stopping") from None
+
+    def _is_held(self) -> bool:
+        try:
+            with self._lock.open() as lock:
+                return not _taken(lock, fcntl.LOCK_SH)
+        except OSError:
+            return False
 
     @property
     def _lock(self) -> Path:
@@ -110,19 +128,27 @@ class StateFolder:
         return self.root / "runtime.json"
 
 
-def _taken(lock: IO[str]) -> bool:
+def _taken(lock: IO[str], kind: int) -> bool:
     """Take the lock unless another process has it; it is let go when the file is closed."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _taken_soon(lock: IO[str]) -> bool:
+    for _ in range(_TRIES):
+        if _taken(lock, fcntl.LOCK_EX):
+            return True
+        time.sleep(_PAUSE)
+    return False
 
 
 def write_private(path: Path, text: str) -> None:
     """Write `text` so that only the user can read it, and no reader ever sees half of it."""
     draft = path.with_name(path.name + ".draft")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     draft.replace(path)
