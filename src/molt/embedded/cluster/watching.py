@@ -51,7 +51,7 @@ def watch(
     head = [{"type": ADDED, "object": one} for one in present]
     if announced and bookmarks:
         head.append(_bookmark(wanted, current, {"annotations": {INITIAL_END: "true"}}))
-    return _events(wanted, changes, head, current, _Pace(monotonic, seconds, bookmarks=bookmarks))
+    return _events(wanted, changes, head, current, Pace(monotonic, seconds, bookmarks=bookmarks))
 
 
 def _version(text: str) -> int:
@@ -61,14 +61,16 @@ def _version(text: str) -> int:
     return int(text or 0)
 
 
-class _Pace:
+class Pace:
     """When the watch ends, and when the next bookmark is due."""
 
     def __init__(self, monotonic: Callable[[], float], seconds: float, *, bookmarks: bool) -> None:
+        """End after `seconds` of `monotonic`; `bookmarks`: they were asked for."""
         self._now = monotonic
-        self._end = monotonic() + seconds
+        start = monotonic()
+        self._end = start + seconds
         self._bookmarks = bookmarks
-        self._next = monotonic() + BOOKMARK_SECONDS if bookmarks else self._end
+        self._next = start + BOOKMARK_SECONDS if bookmarks else self._end
 
     def left(self) -> float:
         """Return the seconds until something is due."""
@@ -86,7 +88,7 @@ class _Pace:
         return due
 
 
-def _events(wanted: Scope, changes: Subscription, head: list[Object], version: int, pace: _Pace) -> Iterator[Object]:
+def _events(wanted: Scope, changes: Subscription, head: list[Object], version: int, pace: Pace) -> Iterator[Object]:
     with changes:
         yield from head
         while not changes.closed:
