@@ -96,6 +96,8 @@ class Database:
             return self._readers.get_nowait()
         except queue.Empty:
             connection = self._connect()
+            # One row by its key at a time: the pages are the system's to cache, not each reader's.
+            connection.execute("PRAGMA cache_size=-128")
             connection.execute("PRAGMA query_only=ON")
             return connection
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Each waits for the disk most of the time; as many events as there are threads share one flush.
 _THREADS = 32
+_IN_MEMORY = 67_108_864
 _TURN = 1.0
 _FLUSH = 2.0
 _FLUSH_TURN = 0.05
@@ -30,7 +31,14 @@ class Listener:
         # waitress warns of every request that waits for a thread: under load that is the rule.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._map: dict[int, Any] = {}
-        settings: dict[str, Any] = {"threads": _THREADS, "max_request_body_size": limit, "ident": "molt"}
+        settings: dict[str, Any] = {
+            "threads": _THREADS,
+            "ident": "molt",
+            "max_request_body_size": limit,
+            # No temporary files: a full disk must not be in the way of saying that it is full.
+            "inbuf_overflow": 2 * limit,
+            "outbuf_overflow": _IN_MEMORY,
+        }
         self._server = cast("Any", create_server(app, map=self._map, sockets=[door], **settings))
         self._stopping = threading.Event()
 

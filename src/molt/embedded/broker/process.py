@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: a free one")
     parser.add_argument("--width", type=int, default=10, help="deliveries of one trigger under way at once")
     parser.add_argument("--keep", type=int, default=10_000, help="settled events to remember, for a day at most")
-    parser.add_argument("--grace", type=float, default=10.0, help="seconds that deliveries are waited for at the end")
+    parser.add_argument("--grace", type=float, default=5.0, help="seconds that deliveries are waited for at the end")
     parser.add_argument("--clock", action="store_true", help="let the PingSources tick")
     parser.add_argument("--schedule", help="schedule of every PingSource, in place of its own")
     return parser

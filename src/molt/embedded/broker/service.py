@@ -45,7 +45,7 @@ class Options:
     port: int = 0
     width: int = 10
     keep: int = 10_000
-    grace: float = 10.0
+    grace: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
