@@ -188,6 +188,13 @@ def test_two_budgets(admin: Caller) -> None:
     assert (500, "", True) == (code, reason, message.startswith("This pod has more than one PodDisruptionBudget"))
 
 
+def test_a_budget_without_selector(admin: Caller) -> None:
+    """A budget that selects nothing forbids nothing."""
+    fill(admin, 1)
+    admin.post(PDBS, {"metadata": {"name": "none"}, "spec": {"minAvailable": 5}})
+    assert 201 == evict(admin, "r0")[0]
+
+
 def test_unready_pods(admin: Caller) -> None:
     """An unready pod may go while enough are healthy, always if the budget says so, and else counts as any other."""
     fill(admin, 1, 1)

@@ -180,6 +180,16 @@ def test_a_dropped_item_keeps_what_others_set_in_it() -> None:
     assert [{"name": "a", "workingDir": "/"}] == third["spec"]["containers"]
 
 
+def test_a_dropped_item_goes_whole() -> None:
+    """An item that only its manager set goes, with what was filled in; one that another changed keeps that."""
+    first = apply(None, spec({"name": "a", "image": "1"}, {"name": "b", "ports": [{"containerPort": 1}]}))
+    first["spec"]["containers"][0]["imagePullPolicy"] = "Always"
+    assert ["b"] == [one["name"] for one in apply(first, spec({"name": "b"}))["spec"]["containers"]]
+    changed = {**first, "spec": spec({"name": "a", "image": "2"}, {"name": "b"})["spec"]}
+    changed = ownership.updated(POD, first, changed, entry("tool", "Update"))
+    assert [{"name": "a", "image": "2"}] == apply(changed, {"spec": {"nodeName": "n"}})["spec"]["containers"]
+
+
 def test_what_is_gone_already_is_no_trouble() -> None:
     """A manager may drop what somebody else removed in the meantime."""
     first = apply(None, spec({"name": "a"}) | {"metadata": {"labels": {"l": "1"}}})

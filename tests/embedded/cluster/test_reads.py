@@ -250,4 +250,6 @@ def test_tables(admin: Caller) -> None:
     events = admin.watch(PODS, TABLE, sendInitialEvents="true", allowWatchBookmarks="true")
     assert "Table" == next(events)["object"]["kind"]
     assert "BOOKMARK" == next(events)["type"]
+    admin.store.close()
+    assert [] == list(events)
     assert "Status" == object_of(admin.ask("POST", f"{PODS}/web/eviction", {}, TABLE))["kind"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from molt.embedded.cluster import objects
-from molt.embedded.cluster.errors import AlreadyExists, StoreConflict, StoreGone, StoreNotFound
+from molt.embedded.cluster.errors import AlreadyExists, StoreConflict, StoreError, StoreGone, StoreNotFound
+from molt.embedded.cluster.problems import of_store
 from molt.embedded.cluster.store import Store
 
 if TYPE_CHECKING:
@@ -220,6 +221,20 @@ def test_a_reader_ends_when_closed(store: Store) -> None:
     reader.join(5)
     assert not reader.is_alive()
     assert subscription.get() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StoreNotFound("pods", "web"), 404),
+        (AlreadyExists("pods", "web"), 409),
+        (StoreConflict("pods", "web", "changed"), 409),
+        (StoreGone("pods", "", "too old"), 410),
+    ],
+)
+def test_what_the_store_refuses_has_an_answer(error: StoreError, code: int) -> None:
+    """Each error of the store is one of the API's."""
+    assert code == of_store(error).status()["code"]
 
 
 def test_history_resumes_or_says_that_it_cannot() -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from molt.embedded.cluster.resources import Kind
 
 Part = tuple[str, str]
-Fields = dict[tuple[Part, ...], Any]  # path -> value of the leaf; {} for an item of a keyed list itself
+Path = tuple[Part, ...]
+Fields = dict[Path, Any]  # path -> value of the leaf; {} for an item of a keyed list itself
 
 UNMANAGED = (
     "creationTimestamp",
@@ -40,9 +41,7 @@ def fields_of(kind: Kind, obj: dict[str, Any]) -> Fields:
     return dict(_leaves(kind, (), (), body | ({"metadata": metadata} if metadata else {})))
 
 
-def _leaves(
-    kind: Kind, names: tuple[str, ...], path: tuple[Part, ...], value: Any
-) -> Iterator[tuple[tuple[Part, ...], Any]]:
+def _leaves(kind: Kind, names: tuple[str, ...], path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict) and not (names and atomic_map(kind, names)):
         if not value and path:
             yield path, value
@@ -65,7 +64,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def to_v1(paths: set[tuple[Part, ...]]) -> dict[str, Any]:
+def to_v1(paths: set[Path]) -> dict[str, Any]:
     """Return a set of paths as fieldsV1."""
     tree: dict[str, Any] = {}
     for path in sorted(paths):
@@ -76,7 +75,7 @@ def to_v1(paths: set[tuple[Part, ...]]) -> dict[str, Any]:
     return tree
 
 
-def _dot(tree: dict[str, Any], path: tuple[Part, ...], paths: set[tuple[Part, ...]]) -> None:
+def _dot(tree: dict[str, Any], path: Path, paths: set[Path]) -> None:
     """Mark with "." what is itself in the set and has more below it."""
     for key, node in list(tree.items()):
         kind, _, text = key.partition(":")
@@ -86,9 +85,9 @@ def _dot(tree: dict[str, Any], path: tuple[Part, ...], paths: set[tuple[Part, ..
             node["."] = {}
 
 
-def from_v1(tree: dict[str, Any], path: tuple[Part, ...] = ()) -> set[tuple[Part, ...]]:
+def from_v1(tree: dict[str, Any], path: Path = ()) -> set[Path]:
     """Return the set of paths that fieldsV1 holds."""
-    found: set[tuple[Part, ...]] = {path} if path and (not tree or "." in tree) else set()
+    found: set[Path] = {path} if path and (not tree or "." in tree) else set()
     for key, node in tree.items():
         if key != ".":
             kind, _, text = key.partition(":")
@@ -96,7 +95,7 @@ def from_v1(tree: dict[str, Any], path: tuple[Part, ...] = ()) -> set[tuple[Part
     return found
 
 
-def shown(path: tuple[Part, ...]) -> str:
+def shown(path: Path) -> str:
     """Return a path as a conflict names it: `.spec.containers[name="web"].image`."""
     text = ""
     for kind, part in path:

@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from molt.embedded.cluster.listkeys import ListRule, applied, atomic_map, identity
-from molt.embedded.cluster.managed import Fields, Part, fields_of, from_v1, shown, to_v1
+from molt.embedded.cluster.listkeys import KEY_DEFAULTS, ListRule, applied, atomic_map, identity
+from molt.embedded.cluster.managed import Path, fields_of, from_v1, shown, to_v1
 from molt.embedded.cluster.objects import copied
 from molt.embedded.cluster.problems import Refused, quoted
 
@@ -31,7 +31,7 @@ class Entry:
     operation: str
     api_version: str
     time: str
-    paths: frozenset[tuple[Part, ...]]
+    paths: frozenset[Path]
     subresource: str = ""
 
     def is_of(self, other: Entry) -> bool:
@@ -121,17 +121,19 @@ def apply(
         raise _conflict(clashes)
     lost = {path for _, path in clashes}
     others = [replace(one, paths=one.paths - lost) for one in others]
-    mine: frozenset[tuple[Part, ...]] = next((one.paths for one in entries if one.is_of(writer)), frozenset())
-    dropped = mine - frozenset(wanted) - frozenset().union(*(one.paths for one in others))
-    for path in sorted(dropped, key=len, reverse=True):
-        _remove(live, path)
+    mine: frozenset[Path] = next((one.paths for one in entries if one.is_of(writer)), frozenset())
+    theirs = frozenset[Path]().union(*(one.paths for one in others))
+    for path in mine - frozenset(wanted) - theirs:
+        # An item goes as a whole, defaults included, unless somebody else set something in it.
+        if path[-1][0] != "k" or not any(other[: len(path)] == path for other in theirs):
+            _remove(live, path)
     merged = _merge(kind, (), live, {key: value for key, value in config.items() if key != "metadata"})
     metadata = {key: value for key, value in config["metadata"].items() if key != "managedFields"}
     merged["metadata"] = _merge(kind, ("metadata",), merged["metadata"], metadata)
     return _write(merged, [*others, replace(writer, paths=frozenset(wanted))], entries)
 
 
-def _conflict(clashes: list[tuple[Entry, tuple[Part, ...]]]) -> Refused:
+def _conflict(clashes: list[tuple[Entry, Path]]) -> Refused:
     causes = [
         {"reason": "FieldManagerConflict", "message": f"conflict with {one}", "field": shown(path)}
         for one, path in clashes
@@ -167,7 +169,7 @@ def _merge_lists(kind: Kind, names: tuple[str, ...], rule: ListRule, old: list[A
     return [*found, *(one for key, one in kept.items() if key not in by_identity)]
 
 
-def _remove(node: Any, path: tuple[Part, ...]) -> None:
+def _remove(node: Any, path: Path) -> None:
     """Remove a field from an object, if it is still there; an item of a keyed list once only its keys are left."""
     (form, text), *rest = path
     if form == "f":
@@ -179,16 +181,16 @@ def _remove(node: Any, path: tuple[Part, ...]) -> None:
         _remove_item(node, form, json.loads(text), tuple(rest))
 
 
-def _remove_item(items: list[Any], form: str, value: Any, rest: tuple[Part, ...]) -> None:
+def _remove_item(items: list[Any], form: str, value: Any, rest: Path) -> None:
     if form == "v":
         items[:] = [one for one in items if one != value]
-        return
-    for one in list(items):
-        if value.items() <= one.items():
-            if rest:
+    elif not rest:
+        items[:] = [one for one in items if not _is_item(one, value)]
+    elif rest[0][1] not in value:  # the keys stay as long as the item does
+        for one in items:
+            if _is_item(one, value):
                 _remove(one, rest)
-            elif one.keys() <= value.keys():
-                items.remove(one)
 
 
-__all__ = ["APPLY", "UPDATE", "Entry", "Fields", "apply", "updated"]
+def _is_item(item: dict[str, Any], keys: dict[str, Any]) -> bool:
+    return all(item.get(key, KEY_DEFAULTS.get(key)) == value for key, value in keys.items())

@@ -82,7 +82,8 @@ def admit_pod(pod: dict[str, Any]) -> None:
 
 def quality(spec: dict[str, Any]) -> str:
     """Return the pod's quality of service class."""
-    resources = [one.get("resources") or {} for one in spec.get("containers") or ()]
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    resources = [one.get("resources") or {} for one in containers]
     if not any(one.get("limits") or one.get("requests") for one in resources):
         return "BestEffort"
     for one in resources:

@@ -199,8 +199,3 @@ class Kinds:
     def all(self) -> list[Kind]:
         """Return every kind, built-in ones first."""
         return [*BUILT_IN, *self.custom()]
-
-    def column_source(self, kind: Kind) -> list[dict[str, Any]]:
-        """Return the printer columns that a CustomResourceDefinition declares for `kind`."""
-        versions = (kind.crd or {"spec": {"versions": []}})["spec"]["versions"]
-        return next((one.get("additionalPrinterColumns") or [] for one in versions if one["name"] == kind.version), [])

@@ -46,10 +46,7 @@ def compiled(expression: str) -> Any:
 
 def evaluate(expression: str, variables: dict[str, Any]) -> Any:
     """Return the value of an expression over `self` and `oldSelf`. Raises RuleError."""
-    try:
-        result = compiled(expression).eval(data=variables)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise RuleError(str(error)) from error
+    result = compiled(expression).eval(data=variables)
     if result.type() == cel.Type.ERROR:
         raise RuleError(MISSING_KEY.sub(r"no such key: \1", str(result.value())))
     return result.value()

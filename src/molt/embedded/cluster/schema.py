@@ -28,7 +28,8 @@ def _type(validator: Any, wanted: str, value: Any, schema: dict[str, Any]) -> It
     """Check `type`, with `nullable`; a whole float is an integer, as in Go's JSON numbers."""
     if value is None and schema.get("nullable"):
         return
-    if not validator.is_type(value, wanted):
+    whole = wanted == "integer" and isinstance(value, float) and value.is_integer()
+    if not whole and not validator.is_type(value, wanted):
         yield ValidationError(wanted)
 
 

@@ -76,7 +76,7 @@ def _declared(column: Object) -> Column:
     )
 
 
-_STEP = re.compile(r"\.([A-Za-z0-9_-]+)|\[\?\(@\.(\w+)==['\"]([^'\"]*)['\"]\)\]|\[(\d+|\*)\]|\['([^']+)'\]")
+_STEP = re.compile(r"\.([A-Za-z0-9_\0-]+)|\[\?\(@\.(\w+)==['\"]([^'\"]*)['\"]\)\]|\[(\d+|\*)\]|\['([^']+)'\]")
 
 
 def json_path(obj: Any, path: str) -> Any:

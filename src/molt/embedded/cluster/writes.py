@@ -135,10 +135,11 @@ class Writer:
             self._may(request, replace(place, verb="create"))
             return self._applied_anew(kind, config, chosen)
         obj = ownership.apply(kind, old, config, writer, force=chosen.force)
+        # Nobody manages anything of an object that is no more than its name.
+        managers = {name: value for name, value in obj["metadata"].items() if name == "managedFields"}
         new, warnings = _judged(kind, old, obj, place.subresource, chosen)
         new["metadata"].pop("managedFields", None)
-        # Nobody manages anything of an object that is no more than its name.
-        new["metadata"] |= {name: value for name, value in obj["metadata"].items() if name == "managedFields"}
+        new["metadata"] |= managers
         return Answer(OK, self._store.update(kind.key, new, dry_run=chosen.dry_run), tuple(warnings))
 
     def _applied_anew(self, kind: Kind, config: Object, chosen: Options) -> Answer:
