@@ -7,6 +7,7 @@ taken); 130 interrupted before it was done.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -17,6 +18,7 @@ from molt.outcome import MoltError
 
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 3."""
+    logging.basicConfig(level=logging.ERROR)  # what a library warns of while a broker restarts is no news
     try:
         build()(obj=dict(os.environ))
     except MoltError as error:

@@ -16,7 +16,6 @@ from molt.embedded.runtime.activator import Activator, Function
 from molt.embedded.runtime.child import Child, StartError
 from molt.outcome import MoltError, TemporaryError
 
-
 released = threading.Event()
 
 
@@ -32,7 +31,7 @@ class _Function(BaseHTTPRequestHandler):
             return
         self.send_response(200)
         self.send_header("ce-id", self.headers["ce-id"])
-        self.send_header("content-type", self.headers["content-type"])
+        self.send_header("content-type", str(self.headers["content-type"]))
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -89,7 +88,7 @@ def child() -> Iterator[_Child]:
         yield _Child(port)
 
 
-def _post(app: Activator, path: str, body: bytes = b"{}") -> tuple[str, dict[str, str], bytes]:
+def _post(app: Activator, path: str, body: bytes = b"{}", **more: str) -> tuple[str, dict[str, str], bytes]:
     environ: dict[str, Any] = {
         "PATH_INFO": path,
         "REQUEST_METHOD": "POST",
@@ -98,10 +97,11 @@ def _post(app: Activator, path: str, body: bytes = b"{}") -> tuple[str, dict[str
         "HTTP_CE_ID": "e1",
         "HTTP_CONNECTION": "keep-alive",
         "wsgi.input": io.BytesIO(body),
+        **more,
     }
     setup_testing_defaults(environ)
     said: list[Any] = []
-    answer = b"".join(app(environ, lambda *status: said.append(status)))  # type: ignore[arg-type, return-value]
+    answer = b"".join(app(environ, lambda *status: said.append(status)))  # type: ignore[arg-type]
     return said[0][0], dict(said[0][1]), answer
 
 
@@ -117,6 +117,7 @@ def test_the_first_event_starts_the_function(child: _Child) -> None:
         status, headers, body = _post(app, "/molt/f", b'{"a": 1}')
         assert ("200 OK", "e1", b'{"a": 1}') == (status, headers["ce-id"], body)
     assert (1, {"molt/f": 42}) == (child.starts, app.running())
+    assert "None" == _post(app, "/molt/f", CONTENT_TYPE="")[1]["content-type"]
     app.close()
     assert (1, {}) == (child.asked, app.running())
 
@@ -136,15 +137,15 @@ def test_idle_functions_are_stopped_and_busy_ones_are_not(child: _Child) -> None
     app = Activator(_functions(child), idle=60)
     _post(app, "/molt/f")
     app.sweep()
-    assert child.up
+    assert app.running()
     app = Activator(_functions(child), idle=-1)
     _post(app, "/molt/f")
     app._slots["molt/f"].busy = 1
     app.sweep()
-    assert child.up
+    assert app.running()
     app._slots["molt/f"].busy = 0
     app.sweep()
-    assert not child.up
+    assert not app.running()
     assert "200 OK" == _post(app, "/molt/f")[0]
     app.close()
 
@@ -166,7 +167,7 @@ def test_a_function_that_came_back_while_it_was_swept_is_left(child: _Child) -> 
 
     slot.starting = _Late()  # type: ignore[assignment]
     app.sweep()
-    assert child.up
+    assert app.running()
 
 
 def test_a_function_does_not_outlive_its_token(child: _Child, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,10 +177,10 @@ def test_a_function_does_not_outlive_its_token(child: _Child, monkeypatch: pytes
     monkeypatch.setattr("molt.embedded.runtime.activator._LIFE", -1.0)
     app._slots["molt/f"].busy = 1
     app.sweep()
-    assert child.up
+    assert app.running()
     app._slots["molt/f"].busy = 0
     app.sweep()
-    assert not child.up
+    assert not app.running()
     app.close()
 
 

@@ -105,7 +105,8 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path, environment: dict[s
     parent = (
         "import os, pathlib, time\n"
         "from molt.embedded.runtime.child import Child\n"
-        f"child = Child('c', lambda port: ['orphan'], lambda: dict(os.environ), pathlib.Path({str(tmp_path / 'l')!r}))\n"
+        f"log = pathlib.Path({str(tmp_path / 'l')!r})\n"
+        "child = Child('c', lambda port: ['orphan'], lambda: dict(os.environ), log)\n"
         "child.start()\nprint(child.pid, flush=True)\ntime.sleep(60)\n"
     )
     with subprocess.Popen(
@@ -144,7 +145,7 @@ def test_what_lies_in_the_present_folder_is_not_imported(
 def test_what_cannot_be_run_is_said(tmp_path: Path, environment: dict[str, str]) -> None:
     """A log that cannot be written is an error as any other."""
     child = Child("c", lambda _: ["any"], lambda: environment, tmp_path / "no" / "log")
-    with pytest.raises(StartError, match="c did not start: .*No such file"):
+    with pytest.raises(StartError, match=r"c did not start: .*No such file"):
         child.start()
 
 

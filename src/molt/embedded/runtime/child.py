@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from molt.outcome import MoltError
 
@@ -118,8 +118,7 @@ class Child:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        cast("IO[bytes]", process.stdin).close()
 
 
 def base_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,35 @@
+"""What a function's process is given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from molt.cluster import NAMESPACES
+from molt.cluster.resources import ACCOUNTS
+from molt.embedded.runtime import install
+from molt.embedded.runtime.accounts import child_maker
+from molt.embedded.runtime.services import FunctionService, SecretKey
+from molt.embedded.runtime.state import StateFolder
+from tests.embedded_cluster import TOKEN, running_cluster
+
+
+def test_a_function_is_itself_and_not_the_administrator(tmp_path: Path) -> None:
+    """It gets a token of its own account, its settings, an address on loopback, and no more of the environment."""
+    state = StateFolder(tmp_path)
+    settings: dict[str, str | SecretKey] = {"PLAIN": "1", "KEY": SecretKey("rotation-key", "key")}
+    service = FunctionService("rotate", "molt", "rotate", settings)
+    with running_cluster() as cluster, state.claim():
+        cluster.admin.create(NAMESPACES, {"metadata": {"name": "molt"}})
+        cluster.admin.create(ACCOUNTS, {"metadata": {"name": "rotate"}}, "molt")
+        install.ensure_rotation_key(cluster.admin)
+        key = install.secret_value(cluster.admin, "molt", "rotation-key", "key")
+        child = child_maker(service, cluster.admin, {"server": cluster.url}, state, {"PATH": "/bin"})()
+        given = dict(child._environment())
+    config = tmp_path / "accounts" / "rotate.kubeconfig"
+    expected = {"PATH": "/bin", "PLAIN": "1", "KEY": key, "HOST": "127.0.0.1", "PORT": "0", "KUBECONFIG": str(config)}
+    assert expected == given
+    assert ("rotate", ["rotate"]) == (child.name, child._command(0))
+    (user,) = json.loads(config.read_text())["users"]
+    assert user["user"]["token"] not in {"", TOKEN}
+    assert 0o600 == config.stat().st_mode & 0o777
