@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt.cluster import Cluster
+from molt.embedded.cluster.http import AS
 from molt.embedded.runtime import kubeconfig
 from molt.embedded.runtime.child import Child
 from molt.embedded.runtime.door import HOST
@@ -47,5 +48,6 @@ def embedded(state: StateFolder, port: int, environment: Mapping[str, str], undo
     child = Child("cluster", command, lambda: environment, state.log("cluster"), port)
     undo.callback(child.stop)
     entry = {"server": f"http://{HOST}:{child.start()}"}
-    write_private(state.kubeconfig, kubeconfig.render(entry, token))
+    # kubectl sends no token without TLS; this server takes it from the path, too.
+    write_private(state.kubeconfig, kubeconfig.render({"server": f"{entry['server']}{AS}{token}"}, token))
     return Place(Cluster.connect(kubeconfig=str(state.kubeconfig)), str(state.kubeconfig), entry, child)
