@@ -65,6 +65,22 @@ def test_bad_bodies(admin: Caller, body: bytes, headers: dict[str, str], code: i
     assert text in answer[2]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", PODS, {"metadata": {"name": "x"}, "spec": 1}),
+        ("POST", PODS, {"metadata": {"name": "x"}, "spec": {"containers": ["x"]}}),
+        ("POST", f"{DEFAULT}/services", {"metadata": {"name": "x"}, "spec": {"ports": 1}}),
+        ("GET", f"{MAPS}?", None),
+    ],
+)
+def test_misshapen_requests(admin: Caller, method: str, path: str, body: Any) -> None:
+    """A value of the wrong shape is refused with 400, and the server lives on."""
+    query = {"limit": "many"} if body is None else {}
+    assert 400 == admin.ask(method, path.removesuffix("?"), body, None, **query).code
+    assert 200 == admin.ask("GET", MAPS).code
+
+
 BAD_METADATA: list[tuple[dict[str, Any], str]] = [
     ({"name": "-x"}, 'metadata.name: Invalid value: "-x": a lowercase RFC 1123 subdomain must consist of'),
     ({"name": "x" * 254}, "must be no more than 253 bytes"),

@@ -5,14 +5,22 @@ authenticate -> find the place -> authorise -> do -> record. Whatever is refused
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.embedded.cluster import discovery, reads, tables, watching
+from molt.embedded.cluster import discovery, events, reads, tables, watching
 from molt.embedded.cluster.audit import Audit, AuditRecord
 from molt.embedded.cluster.authorizer import Authorizer, path_refusal, refusal
 from molt.embedded.cluster.deletes import Deleter
 from molt.embedded.cluster.errors import StoreError
-from molt.embedded.cluster.problems import Refused, method_not_allowed, no_such_path, of_store, unauthorized
+from molt.embedded.cluster.problems import (
+    Refused,
+    bad_request,
+    method_not_allowed,
+    no_such_path,
+    of_store,
+    unauthorized,
+)
 from molt.embedded.cluster.requests import Answer, Stream
 from molt.embedded.cluster.resources import Kinds
 from molt.embedded.cluster.routes import parse
@@ -31,6 +39,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 SPECIAL: Final = ("binding", "eviction", "scale", "token")
+# Built-in kinds have no schema here: a value of the wrong shape (a number for a map, a word for a limit) shows as these.
+MISSHAPEN: Final = (AttributeError, KeyError, TypeError, ValueError)
 AUDIT_PATH: Final = "/debug/audit"
 
 
@@ -61,6 +71,8 @@ class Api:
             answer = _refusal(refused)
         except StoreError as error:
             answer = _refusal(of_store(error))
+        except MISSHAPEN as error:
+            answer = _refusal(bad_request(f"the request cannot be handled: {error!r}"))
         if place is not None:
             code = answer.code if isinstance(answer, Answer) else 200
             names = (place.group, place.full_resource, place.namespace, place.name)
@@ -145,15 +157,15 @@ class Api:
         return Answer(200, found)
 
     def _watch(self, request: Request, place: Place, kind: Kind) -> Stream:
-        events = watching.watch(self.store, request, reads.scope(request, place, kind))
-        return Stream(self._tabled(kind, events) if _wants_table(request) else events)
+        seen = watching.watch(self.store, request, reads.scope(request, place, kind))
+        return Stream(self._seen(kind, seen, as_table=_wants_table(request)))
 
-    def _tabled(self, kind: Kind, events: Iterator[Object]) -> Iterator[Object]:
-        """Yield events with a Table in place of each object."""
-        for event in events:
+    def _seen(self, kind: Kind, seen: Iterator[Object], *, as_table: bool) -> Iterator[Object]:
+        """Yield a watch's events with each object in the form that was asked for."""
+        for event in seen:
             obj = event["object"]
-            if event["type"] in ("BOOKMARK", "ERROR"):
-                yield event
+            if event["type"] in ("BOOKMARK", "ERROR") or not as_table:
+                yield event | {"object": events.shown(kind, obj)}
             else:
                 metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
                 yield event | {"object": tables.table(kind, [obj], metadata, self.store.now())}
@@ -166,11 +178,12 @@ class Api:
         if "items" in body and body.get("kind") == f"{kind.kind}List":
             if _wants_table(request):
                 return Answer(answer.code, tables.table(kind, body["items"], body["metadata"], self.store.now()))
-            return Answer(answer.code, reads.bare(body, kind))
+            items = [events.shown(kind, item) for item in body["items"]]
+            return Answer(answer.code, reads.bare(body | {"items": items}, kind))
         if _wants_table(request) and body.get("kind") == kind.kind:
             metadata = {"resourceVersion": body["metadata"].get("resourceVersion", "")}
             return Answer(answer.code, tables.table(kind, [body], metadata, self.store.now()), answer.warnings)
-        return answer
+        return replace(answer, body=events.shown(kind, body))
 
 
 def _wants_table(request: Request) -> bool:

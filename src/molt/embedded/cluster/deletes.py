@@ -64,11 +64,11 @@ class Deleter:
         finalizer = FINALIZERS.get(wanted.get("propagationPolicy", ""))
         if finalizer and not dry_run and finalizer not in metadata.get("finalizers", ()):
             metadata["finalizers"] = [*metadata.get("finalizers", ()), finalizer]
-            self._store.update(kind.key, old)
+            self._store.update(kind.store, old)
         if kind.key == CRDS and not dry_run:
             self._delete_instances(old)
         return self._store.delete(
-            kind.key,
+            kind.store,
             metadata.get("namespace"),
             metadata["name"],
             grace_seconds=wanted.get("gracePeriodSeconds"),
@@ -80,7 +80,7 @@ class Deleter:
         for kind in of_crd(definition):
             for obj in self._store.list(kind.key):
                 obj["metadata"].pop("finalizers", None)
-                self._store.update(kind.key, obj)
+                self._store.update(kind.store, obj)
                 try:
                     self._store.delete(kind.key, obj["metadata"].get("namespace"), obj["metadata"]["name"])
                 except StoreNotFound:

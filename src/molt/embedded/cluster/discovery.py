@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.embedded.cluster.requests import APPLY, JSON_PATCH, MERGE, STRATEGIC
+from molt.embedded.cluster.requests import APPLY, JSON_PATCH, MERGE
 from molt.embedded.cluster.resources import VERBS
 from molt.embedded.cluster.structural import schema_of
 
@@ -128,7 +128,7 @@ def _schema(kind: Kind) -> Object:
 def _path(kind: Kind) -> tuple[str, Object]:
     """Return a path with the PATCH that kubectl looks for to learn what the server checks by itself."""
     scope = "/namespaces/{namespace}" if kind.namespaced else ""
-    types = (JSON_PATCH, MERGE, STRATEGIC, APPLY) if kind.crd is None else (JSON_PATCH, MERGE, APPLY)
+    types = (JSON_PATCH, MERGE, APPLY)
     patch = {
         "operationId": f"patch{kind.version.capitalize()}{kind.kind}",
         "parameters": [{"name": one, "in": "query", "schema": {"type": "string"}} for one in OPTIONS],

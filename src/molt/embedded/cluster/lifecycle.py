@@ -22,7 +22,6 @@ UNVERSIONED = frozenset(
         "configmaps",
         "endpoints",
         "events",
-        "events.events.k8s.io",
         "leases.coordination.k8s.io",
         "namespaces",
         "nodes",

@@ -37,8 +37,15 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def store(self) -> str:
+        """Return the key under which its objects are stored: events of both groups are the same objects."""
+        return "events" if self.group == "events.k8s.io" else self.key
+
+    @property
     def qualified_kind(self) -> str:
-        """Return the kind as an Invalid message names it: `Deployment.apps`."""
+        """Return the kind as an Invalid message names it: `Deployment.apps`, but plain `Event` in both its groups."""
+        if self.store == "events":
+            return self.kind
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     @property
@@ -126,10 +133,37 @@ BUILT_IN: Final = (
     _apps("deployments", "Deployment", short=("deploy",), subresources=("status", "scale"), categories=("all",)),
     _apps("replicasets", "ReplicaSet", short=("rs",), subresources=("status", "scale"), categories=("all",)),
     _apps("statefulsets", "StatefulSet", short=("sts",), subresources=("status", "scale"), categories=("all",)),
-    Kind("batch", "v1", "jobs", "Job", subresources=("status",), categories=("all",)),
+    Kind(
+        "batch",
+        "v1",
+        "jobs",
+        "Job",
+        subresources=("status",),
+        categories=("all",),
+        fields=(*NAMED, "status.successful"),
+    ),
     Kind("coordination.k8s.io", "v1", "leases", "Lease"),
     Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
-    Kind("events.k8s.io", "v1", "events", "Event", short=("ev",)),
+    Kind(
+        "events.k8s.io",
+        "v1",
+        "events",
+        "Event",
+        short=("ev",),
+        fields=(
+            *NAMED,
+            "reason",
+            "regarding.apiVersion",
+            "regarding.fieldPath",
+            "regarding.kind",
+            "regarding.name",
+            "regarding.namespace",
+            "regarding.resourceVersion",
+            "regarding.uid",
+            "reportingController",
+            "type",
+        ),
+    ),
     Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", short=("netpol",)),
     Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", short=("pdb",), subresources=("status",)),
     _rbac("clusterrolebindings", "ClusterRoleBinding", namespaced=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from molt.embedded.cluster import events
 from molt.embedded.cluster.labelquery import Requirement, SelectorError, parse
 from molt.embedded.cluster.resources import NAMED
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     Matcher = Callable[[dict[str, Any]], bool]
 
 Term = tuple[str, str, bool]
+
+RENAMED = {"status.successful": "status.succeeded"}  # what Jobs are selected by under its name of old
 
 
 def of_spec(selector: dict[str, Any] | None) -> tuple[Requirement, ...] | None:
@@ -65,19 +68,24 @@ def field(obj: dict[str, Any], path: str) -> str:
     return "" if value is None else str(value)
 
 
+def _unknown(kind: Kind, path: str) -> str:
+    if kind.crd is None and kind.fields == NAMED:
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    return f'field label "{path}" not supported for Job' if kind.kind == "Job" else f"field label not supported: {path}"
+
+
 def matcher(labels: str, fields: str, kind: Kind) -> Matcher:
     """Return the predicate on objects of `kind` that both selector strings make. Raises SelectorError."""
     requirements = parse(labels)
     terms = parse_fields(fields)
     for path, _, _ in terms:
         if path not in kind.fields:
-            plain = kind.crd is None and kind.fields == NAMED
-            only = 'is not a known field selector: only "metadata.name", "metadata.namespace"'
-            raise SelectorError(f'"{path}" {only}' if plain else f"field label not supported: {path}")
+            raise SelectorError(_unknown(kind, path))
 
     def selects(obj: dict[str, Any]) -> bool:
         return matches(requirements, obj["metadata"].get("labels")) and all(
-            (field(obj, path) == value) is wanted for path, value, wanted in terms
+            (field(obj, RENAMED.get(path) or events.stored_field(kind, path)) == value) is wanted
+            for path, value, wanted in terms
         )
 
     return selects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.embedded.cluster import crd, podrules
+from molt.embedded.cluster import crd, events, podrules
 from molt.embedded.cluster.metadata import IMMUTABLE, label_map_faults
 from molt.embedded.cluster.problems import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, Fault
 from molt.embedded.cluster.resources import CRDS
@@ -42,6 +42,8 @@ PERCENT_TEXT: Final = (
 
 def faults(kind: Kind, new: Object, old: Object | None) -> Iterator[Fault]:
     """Yield what is wrong with a built-in object; `old` is what it replaces, None when it is new."""
+    if kind.store == "events":
+        yield from events.faults(kind, new, old)
     check = _CHECKS.get(kind.key)
     if check is not None:
         yield from check(new, old)
@@ -118,7 +120,7 @@ def _network_policy(new: Object, _: Object | None) -> Iterator[Fault]:
     yield from selector_faults("spec.podSelector", new["spec"]["podSelector"])
     for index, one in enumerate(new["spec"]["policyTypes"]):
         if one not in ("Ingress", "Egress"):
-            yield Fault(f"spec.policyTypes[{index}]", NOT_SUPPORTED, one, 'supported values: "Egress", "Ingress"')
+            yield Fault(f"spec.policyTypes[{index}]", NOT_SUPPORTED, one, 'supported values: "Ingress", "Egress"')
 
 
 def _service(new: Object, old: Object | None) -> Iterator[Fault]:

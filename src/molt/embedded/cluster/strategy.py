@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.embedded.cluster import crd, metadata, rules, schema, specrules, structural
+from molt.embedded.cluster import crd, events, metadata, rules, schema, specrules, structural
 from molt.embedded.cluster.defaults import default
 from molt.embedded.cluster.objects import copied, meta
 from molt.embedded.cluster.problems import Fault, bad_request, invalid, quoted
@@ -55,7 +55,8 @@ def decode(kind: Kind, obj: Any, namespace: str | None, name: str | None) -> Obj
     if kind.crd is None:
         head = {key: found.pop(key) for key in ("apiVersion", "kind", "metadata")}
         found = head | _compact(found, lists=kind.group not in KEEPS_EMPTY_LISTS)
-    return found
+    events.check_time(kind, found)
+    return events.stored(kind, found)
 
 
 def _metadata(kind: Kind, sent: Any) -> Object:

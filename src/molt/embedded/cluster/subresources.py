@@ -90,7 +90,7 @@ class Subresources:
             new["metadata"] = old["metadata"] | {"resourceVersion": version}
             chosen = options(request, self._store.now(), "UpdateOptions")
             strategy.before_update(kind, new, old, chosen.now, strict=False)
-            return Answer(200, scale_of(self._store.update(kind.key, new, dry_run=chosen.dry_run)))
+            return Answer(200, scale_of(self._store.update(kind.store, new, dry_run=chosen.dry_run)))
 
 
 def scale_of(obj: Object) -> Object:

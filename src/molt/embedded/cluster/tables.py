@@ -55,7 +55,7 @@ def table(kind: Kind, objects: list[Object], metadata: Object, now: datetime) ->
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """Return the columns of a kind; those of a custom resource stand in its definition."""
     if kind.crd is None:
-        return COLUMNS.get(kind.key, (NAME, AGE))
+        return COLUMNS.get(kind.store, (NAME, AGE))
     version = next(one for one in kind.crd["spec"]["versions"] if one["name"] == kind.version)
     declared = version.get("additionalPrinterColumns")
     return (NAME, *map(_declared, declared)) if declared else (NAME, AGE)

@@ -43,7 +43,7 @@ def watch(
         present = selected(store, wanted) if initial else []
         since = current if initial or version == 0 else version
         try:
-            changes = store.subscribe(wanted.kind.key, since=since)
+            changes = store.subscribe(wanted.kind.store, since=since)
         except StoreGone as error:
             return iter([{"type": "ERROR", "object": gone(error.reason).status()}])
     bookmarks = request.flag("allowWatchBookmarks")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.embedded.cluster import ownership, strategy, typed
+from molt.embedded.cluster import events, ownership, strategy, typed
 from molt.embedded.cluster.errors import StoreNotFound
 from molt.embedded.cluster.lifecycle import MODIFIED_TEXT
 from molt.embedded.cluster.objects import generated
@@ -67,7 +67,7 @@ class Writer:
             del metadata["name"]
         if not owned:
             obj = ownership.updated(kind, {"metadata": {}}, obj, chosen.writer(kind))
-        made = self._store.create(kind.key, obj, dry_run=chosen.dry_run)
+        made = self._store.create(kind.store, obj, dry_run=chosen.dry_run)
         if kind.key == CRDS and not chosen.dry_run:
             for custom in of_crd(made):
                 self._store.begin(custom.key)
@@ -112,14 +112,14 @@ class Writer:
             if request.content_type == APPLY:
                 return self._apply(request, place, kind, body, chosen)
             old = self.stored(place, kind)
-            patched = _patched(kind, request.content_type, old, body)
+            patched = _patched(kind, request.content_type, events.shown(kind, old), body)
             obj = strategy.decode(kind, patched, old["metadata"].get("namespace"), place.name)
             return self._replace(kind, old, obj, place.subresource, chosen)
 
     def _replace(self, kind: Kind, old: Object, obj: Object, subresource: str, chosen: Options) -> Answer:
         new, warnings = _judged(kind, old, obj, subresource, chosen)
         new = ownership.updated(kind, old, new, chosen.writer(kind, subresource))
-        return Answer(OK, self._store.update(kind.key, new, dry_run=chosen.dry_run), tuple(warnings))
+        return Answer(OK, self._store.update(kind.store, new, dry_run=chosen.dry_run), tuple(warnings))
 
     def _apply(self, request: Request, place: Place, kind: Kind, body: Any, chosen: Options) -> Answer:
         config = strategy.decode(kind, body, place.namespace if kind.namespaced else None, place.name)
@@ -140,7 +140,7 @@ class Writer:
         new, warnings = _judged(kind, old, obj, place.subresource, chosen)
         new["metadata"].pop("managedFields", None)
         new["metadata"] |= managers
-        return Answer(OK, self._store.update(kind.key, new, dry_run=chosen.dry_run), tuple(warnings))
+        return Answer(OK, self._store.update(kind.store, new, dry_run=chosen.dry_run), tuple(warnings))
 
     def _applied_anew(self, kind: Kind, config: Object, chosen: Options) -> Answer:
         """Create the object that an apply did not find."""
@@ -156,7 +156,7 @@ class Writer:
         """Return the object that a place names. Raises Refused (404)."""
         name = place.name or ""
         try:
-            return self._store.get(kind.key, place.namespace if kind.namespaced else None, name)
+            return self._store.get(kind.store, place.namespace if kind.namespaced else None, name)
         except StoreNotFound:
             raise not_found(kind.key, name) from None
 
