@@ -45,7 +45,7 @@ def _show_pods(pods: list[Affected], now: datetime) -> None:
         (f"{pod.namespace}/{pod.pod}", pod.state, pod.workload, relative(pod.since, now), _why(pod), pod.next)
         for pod in pods
     ]
-    show_table("Pods", columns, rows)
+    show_table(columns, rows, "Pods")
     first = next((pod for pod in pods if pod.state == "quarantined"), None)
     if first:
         say(f"The way back from quarantine: molt release -n {first.namespace} {first.pod}")
@@ -61,12 +61,11 @@ def _show_policies(responses: list[Answering], rotations: list[Rotating], now: d
             (_number(one.order), one.policy, one.mode, one.problem or ", then ".join(one.remedies) or "nothing")
             for one in responses
         ]
-        show_table(
-            "What is done about alerts; the first policy that matches", ("Order", "Policy", "Mode", "Remedies"), answers
-        )
+        title = "What is done about an alert, by the first of these that matches"
+        show_table(("Order", "ResponsePolicy", "Mode", "Remedies"), answers, title)
     if rotations:
-        columns = ("Policy", "Mode", "Managed", "Moving", "Last rotation", "Next rotation")
-        show_table("Who is rotated by the clock", columns, [_rotation(one, now) for one in rotations])
+        columns = ("RotationPolicy", "Mode", "Managed", "Moving", "Last", "Next")
+        show_table(columns, [_rotation(one, now) for one in rotations], "Who is moved by the clock")
     if not responses and not rotations:
         say("There is no policy: nothing is done about any alert.")
 
