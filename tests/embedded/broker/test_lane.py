@@ -64,6 +64,26 @@ def test_waiting_workers_are_woken_for_all_that_is_due() -> None:
     lane.join(time.monotonic() + 10)
 
 
+def test_a_burst_gets_every_thread_there_may_be() -> None:
+    """Also when one thread was idle as it came: it does not take all of it alone."""
+    together = threading.Barrier(4)
+    passed: queue.Queue[int] = queue.Queue()
+
+    def work(number: int) -> None:
+        if number:
+            together.wait(timeout=10)
+        passed.put(number)
+
+    lane = Lane("l", work, 4)
+    lane.put(0)
+    passed.get(timeout=10)
+    for number in range(1, 5):
+        lane.put(number)
+    assert {1, 2, 3, 4} == {passed.get(timeout=10) for _ in range(4)}
+    lane.close()
+    lane.join(time.monotonic() + 10)
+
+
 def test_a_closed_lane_starts_nothing() -> None:
     """What is put in then is left alone, and so is what still waits."""
     done: queue.Queue[int] = queue.Queue()

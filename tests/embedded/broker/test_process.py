@@ -19,6 +19,10 @@ import pytest
 import urllib3
 
 from molt.embedded.broker import process
+from molt.embedded.broker.database import Database
+from molt.embedded.broker.message import Message
+from molt.embedded.broker.routing import Arrival
+from molt.embedded.broker.store import Store
 from tests.embedded.broker.harness import EVENT, broker, trigger, write
 from tests.embedded.broker.subscriber import subscribing
 
@@ -94,6 +98,22 @@ def test_the_clock_ticks_in_the_brokers_process(tmp_path: Path) -> None:
             tick["ce-type"],
             tick["ce-source"],
         )
+
+
+def test_what_was_left_is_resumed(tmp_path: Path) -> None:
+    """It is said how much there is; then it is delivered."""
+    database = Database(tmp_path / "s")
+    arrival = Arrival("ns/default", Message({**EVENT, "id": "left"}, b""), 255, ("ns/t",))
+    Store(database).accept(arrival)
+    database.close()
+    with subscribing() as subscriber:
+        manifests = write(tmp_path, broker(), trigger("t", subscriber.url))
+        with started("--manifests", str(manifests), "--state", str(tmp_path / "s"), "--services", "x") as (child, said):
+            assert 0 == said["clocks"]
+            assert "left" == subscriber.wait_for(1)[0].id
+            child.terminate()
+            out, _ = child.communicate(timeout=20)
+    assert [1] == [said["resumed"] for said in map(json.loads, out.splitlines()) if "resumed" in said]
 
 
 @pytest.mark.parametrize(

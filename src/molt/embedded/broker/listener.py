@@ -50,16 +50,16 @@ class Listener:
         until = time.monotonic() + _FLUSH
         while any(channel.total_outbufs_len for channel in self._channels()) and time.monotonic() < until:
             self._turn(_FLUSH_TURN)
-        self.close()
 
     def stop(self) -> None:
-        """Make `run` end; may be called by any thread and by a signal's handler."""
-        self._stopping.set()
-        if self._map:
+        """Make `run` end; may be called by any thread and by a signal's handler, more than once."""
+        if not self._stopping.is_set():
+            self._stopping.set()
             self._server.pull_trigger()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, after `run`."""
+        self._stopping.set()
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._map)
 
