@@ -34,10 +34,19 @@ def no_pod(alert: Alert) -> str | None:
     if alert.scope in {"pod", "container"} or alert.pod_name:
         return None
     return {
-        "node": "host alert: it names no pod and no container, and there is no remedy for nodes",
+        "node": _nowhere(alert),
         "cluster": f"{alert.source} alert: it is about no pod, and there are remedies for pods only",
         "internal": "Falco's own alert: it is about no workload",
     }[alert.scope]
+
+
+def _nowhere(alert: Alert) -> str:
+    """Return why an alert about something on a node names no pod: it is about the node, or it does not say."""
+    if alert.fields.get("container.id") == "host":
+        return "host alert: it names no pod and no container, and there is no remedy for nodes"
+    if not alert.fields:
+        return "the alert's output_fields are empty or absent, so it names no pod and no container"
+    return "the alert names no pod and no container: Falco did not know them, or its rule does not print them"
 
 
 def mismatch(alert: Alert, pod: Mapping[str, Any]) -> str | None:

@@ -35,6 +35,11 @@ TWO = {"nodeName": "n1", "containers": [{"name": "web"}, {"name": "proxy"}]}
             "host alert: it names no pod and no container, and there is no remedy for nodes",
         ),
         (
+            {"fields": GONE | {"container.id": "", "evt.type": "connect"}},
+            "the alert names no pod and no container: Falco did not know them, or its rule does not print them",
+        ),
+        ({"output_fields": {}}, "the alert's output_fields are empty or absent, so it names no pod and no container"),
+        (
             {"source": "aws_cloudtrail"},
             "aws_cloudtrail alert: it is about no pod, and there are remedies for pods only",
         ),
