@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from molt.cli import main
+from molt.cluster import NAMESPACES
 from molt.embedded.runtime import install, kubeconfig
 from molt.embedded.runtime.runtime import MANIFESTS, read
 from molt.embedded.runtime.state import Addresses, StateFolder
@@ -60,10 +61,11 @@ def molt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[RunningCluster]:
-    """Run a cluster with molt's kinds and no policy."""
+    """Run a cluster with molt's kinds, an empty namespace `shop` and no policy."""
     with running_cluster(controllers=False) as running:
         documents = [document.body for document in read(MANIFESTS)]
         install.apply_all(running.admin, [doc for doc in documents if doc["kind"] in NEEDED], SystemClock())
+        running.admin.create(NAMESPACES, {"metadata": {"name": "shop"}})
         yield running
 
 
