@@ -50,6 +50,14 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
             child.kill()
 
 
+def rest(child: subprocess.Popen[str]) -> str:
+    """Return what it says until it has ended; `communicate` would lose what was read ahead with the first line."""
+    assert child.stdout is not None
+    said = child.stdout.read()
+    child.wait(20)
+    return said
+
+
 def test_a_process_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     """One line says where it listens; SIGTERM lets it finish, with 0."""
     with subscribing() as subscriber:
@@ -65,7 +73,7 @@ def test_a_process_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
             assert 202 == urllib3.request("POST", url, headers=headers, body=b"", retries=False).status
             assert "/ns/f" == subscriber.wait_for(1)[0].path
             child.terminate()
-            out, _ = child.communicate(timeout=20)
+            out = rest(child)
             assert (0, "done") == (child.returncode, json.loads(out)["outcome"])
 
 
@@ -112,7 +120,7 @@ def test_what_was_left_is_resumed(tmp_path: Path) -> None:
             assert 0 == said["clocks"]
             assert "left" == subscriber.wait_for(1)[0].id
             child.terminate()
-            out, _ = child.communicate(timeout=20)
+            out = rest(child)
     assert [1] == [said["resumed"] for said in map(json.loads, out.splitlines()) if "resumed" in said]
 
 
