@@ -4,6 +4,7 @@
     label       retiring         the old pod of a move, which serves until its replacement is Ready
     label       exempt           on a namespace: nothing in it is ever touched
     annotation  original-labels  the labels that were taken off, as a JSON object
+    annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since
 
 All start with `molt-project.io/`.
@@ -12,9 +13,11 @@ All start with `molt-project.io/`.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from molt import timestamps
+from molt.whereabouts import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,12 +39,20 @@ ALERT = f"{PREFIX}/alert"
 POLICY = f"{PREFIX}/policy"
 OWNER = f"{PREFIX}/owner"
 RETIRING_SINCE = f"{PREFIX}/retiring-since"
+STAYED_SINCE = f"{PREFIX}/stayed-since"
 
 QUARANTINE_ANNOTATIONS = (ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY)
 RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE)
 
 ISOLATION = "molt-quarantine"
 """The name of the deny-all NetworkPolicy in each namespace that has, or had, a quarantined pod."""
+
+_OWNER = {
+    "apiVersion": re.compile(r"[-\w./]{1,253}", re.ASCII),
+    "kind": re.compile(r"\w{1,63}", re.ASCII),
+    "name": NAME,
+    "uid": re.compile(r"[-\w]{1,128}", re.ASCII),
+}
 
 TEXT_LIMIT = 512
 """No annotation made from an alert's text is longer, in characters."""
@@ -76,6 +87,21 @@ def original_labels(pod: Mapping[str, Any]) -> dict[str, str] | None:
     if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
         return None
     return kept
+
+
+def owner(pod: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the controller that a retiring pod was released from (apiVersion, kind, name, uid), or None.
+
+    Whoever may change the pod may have written it: what could not stand in an ownerReference is none.
+    """
+    try:
+        kept = json.loads(annotations_of(pod).get(OWNER, ""))
+    except ValueError:
+        return None
+    parts = kept.items() if isinstance(kept, dict) else ()
+    said = {name: part for name, part in parts if name in _OWNER and isinstance(part, str)}
+    whole = said.keys() == _OWNER.keys() and all(form.fullmatch(said[name]) for name, form in _OWNER.items())
+    return said if whole else None
 
 
 def render_labels(kept: Mapping[str, str]) -> str:
