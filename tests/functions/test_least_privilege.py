@@ -15,8 +15,8 @@ import yaml
 from dead_letter.handler import handle as keep
 from molt.events import Event
 from molt.outcome import Done
-from quarantine.handler import handle as quarantine
-from rotate.handler import handler
+from quarantine.handler import handler as quarantine
+from rotate.handler import handler as rotate
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
 
@@ -72,7 +72,7 @@ def _quarantine() -> set[Right]:
     asked = set(IMPLIED)
     for kind in KINDS:
         cluster, clock = _cluster(kind)
-        quarantine(event_of(slip_for(cluster.pods()[0], QUARANTINE, limits={"perWorkload": "50%"})), cluster, clock)
+        quarantine()(event_of(slip_for(cluster.pods()[0], QUARANTINE, limits={"perWorkload": "50%"})), cluster, clock)
         asked |= _asked(cluster)
     return asked
 
@@ -84,7 +84,7 @@ def _bump(cluster: FakeCluster) -> None:
 
 def _rotate() -> set[Right]:
     asked: set[Right] = set()
-    handle = handler(b"sixteen bytes or more")
+    handle = rotate(b"sixteen bytes or more")
     for kind in KINDS:
         cluster, clock = _cluster(kind)
         cluster.policy(selector={})

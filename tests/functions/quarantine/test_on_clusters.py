@@ -6,11 +6,13 @@ from molt import marks
 from molt.cluster import EVENTS, NETWORK_POLICIES, PODS
 from molt.outcome import Done, Skipped, SystemClock
 from molt.release import release
-from quarantine.handler import handle
+from quarantine.handler import handler
 from tests.functions.installation import Installation
 from tests.functions.slips import QUARANTINE, event_of, slip_for
 
 LIMITS = {"perWorkload": "40%", "perMinute": 20}
+
+handle = handler()
 
 
 def test_a_pod_is_isolated_replaced_and_released(here: Installation) -> None:
