@@ -29,7 +29,7 @@ from molt.cluster import (
 from molt.events import Event
 from molt.outcome import DeadLettered, Done, SystemClock
 from molt.workload import is_ready, is_terminating
-from quarantine.handler import handle as isolate
+from quarantine.handler import handler as isolator
 from rotate.handler import handler as rotator
 from tests.contract.space import until
 from tests.functions.detect_router.world import alert_data, event
@@ -45,6 +45,7 @@ KINDS = {"web": "Deployment", "lone": "ReplicaSet", "db": "StatefulSet", "agent"
 RULE = "A rule of the privilege suite"
 _OTHERS: dict[str, Resource] = {"lone": REPLICA_SETS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
 
+isolate = isolator()
 turn = rotator(b"sixteen bytes or more")
 
 
