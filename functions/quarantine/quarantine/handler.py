@@ -94,7 +94,7 @@ def _handle(part: Part, turns: Turns) -> Outcome:
 def _isolate(part: Part, pod: Object | None) -> Outcome:
     """Make sure of the policy and patch the pod; read the pod again as often as it changed meanwhile."""
     slip, cluster = part.slip, part.cluster
-    target, ensured = slip.target, False
+    target, ensured, reason = slip.target, False, ""
     for _ in range(ATTEMPTS):
         if excuse := isolation.excuse(pod, slip):
             return _excused(excuse, pod, part)
@@ -107,11 +107,11 @@ def _isolate(part: Part, pod: Object | None) -> Outcome:
                 ensured = True
             patch = isolation.patch(pod or {}, slip, now)
             cluster.merge(PODS, target.name, patch, target.namespace, dry_run=part.dry_run)
-        except (Conflict, NotFound):
-            pod = _find(part)
+        except (Conflict, NotFound) as error:
+            pod, reason = _find(part), error.reason
         else:
             return _done(part, now, rehearsed=part.dry_run)
-    raise TemporaryError(f"pod {target.namespace}/{target.name} changed under each of {ATTEMPTS} attempts")
+    raise TemporaryError(f"pod {target.namespace}/{target.name} changed under each of {ATTEMPTS} attempts: {reason}")
 
 
 def _find(part: Part) -> Object | None:
