@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from molt.cluster import DEPLOYMENTS, PDBS, PODS, ROTATION_POLICIES, SERVICES
+from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES, SERVICES
 from molt.outcome import Done
 from molt.workload import is_ready
 from rotate.handler import handler
@@ -54,16 +54,15 @@ def test_a_hundred_rotations(control_plane: ControlPlane, tmp_path: Path, note: 
 
 
 def _open(here: Installation, name: str, replicas: int) -> None:
-    """Make a Deployment whose pods take a while to become Ready, its Service, and a budget that spares none of them."""
+    """Make a Deployment of pods that take a while to become Ready, and its Service; no budget does rotate's work."""
     labels = {"app": name}
     template = {
         "metadata": {"labels": labels, "annotations": {"testbed.molt-project.io/ready-after": "150ms"}},
         "spec": {"containers": [{"name": "main", "image": "web:1"}]},
     }
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    budget = {"minAvailable": replicas, "selector": {"matchLabels": labels}}
     service = {"selector": labels, "ports": [{"port": 80}]}
-    for resource, body in ((SERVICES, service), (PDBS, budget), (DEPLOYMENTS, spec)):
+    for resource, body in ((SERVICES, service), (DEPLOYMENTS, spec)):
         here.admin.create(resource, {"metadata": {"name": name}, "spec": body}, here.namespace)
 
 
