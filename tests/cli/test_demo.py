@@ -100,7 +100,7 @@ def test_a_shop_that_cannot_be_opened_is_closed(cluster: RunningCluster, tmp_pat
     (tmp_path / "stall.yaml").write_text("---\n".join(documents))
     with pytest.raises(Rejected, match="mode"), opened(cluster.admin, tmp_path, lasting=False):
         pass
-    assert "stall" not in _namespaces(cluster.admin)
+    assert "deletionTimestamp" in cluster.admin.get(NAMESPACES, "stall")["metadata"]
     with pytest.raises(Occupied), opened(cluster.admin, tmp_path, lasting=True):
         pass
 
