@@ -191,7 +191,10 @@ class FakeCluster(Cluster):
         items = [
             copy.deepcopy(obj)
             for (plural, place, _), obj in sorted(self.objects.items())
-            if plural == resource.plural and namespace in (None, place) and _selected(obj, labels)
+            if plural == resource.plural
+            and namespace in (None, place)
+            and _selected(obj, labels)
+            and fields in ("", f"metadata.name={obj['metadata']['name']}")
         ]
         self._answered()
         return items
@@ -303,7 +306,13 @@ class FakeCluster(Cluster):
         obj = self.put(
             resource,
             {
-                "metadata": {"name": name, "namespace": namespace, "generation": 1, **metadata},
+                "metadata": {
+                    "name": name,
+                    "namespace": namespace,
+                    "generation": 1,
+                    "labels": dict(labels),
+                    **metadata,
+                },
                 "spec": {"selector": {"matchLabels": dict(labels)}, **spec},
                 "status": {"observedGeneration": 1},
             },

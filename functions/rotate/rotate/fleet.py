@@ -131,7 +131,7 @@ def _fleet(obj: Object, kind: str, controllers: Sequence[Object], desired: int, 
         controllers=frozenset(item["metadata"]["uid"] for item in controllers),
         hashed=frozenset(item["metadata"]["uid"] for item in controllers if _tells_by_hash(item)),
         active=frozenset(item["metadata"]["uid"] for item in controllers if _replicas(item)),
-        selector=_selector(obj["spec"].get("selector") or {}),
+        selector=selector_of(obj),
         unsettled=unsettled,
         min_ready=timedelta(seconds=obj["spec"].get("minReadySeconds") or 0),
     )
@@ -155,8 +155,9 @@ def _tells_by_hash(obj: Object) -> bool:
     return TEMPLATE_HASH in ((obj["spec"].get("selector") or {}).get("matchLabels") or {})
 
 
-def _selector(raw: Mapping[str, Any]) -> Selector:
+def selector_of(obj: Object) -> Selector:
     """Return the selector of a workload, without the label that a retiring pod loses."""
+    raw = obj["spec"].get("selector") or {}
     labels = (raw.get("matchLabels") or {}).items()
     wanted = [Requirement(key, "In", (value,)) for key, value in labels if key != TEMPLATE_HASH]
     wanted += [

@@ -9,7 +9,6 @@ from molt import marks
 from molt.itinerary import Entry
 from molt.outcome import Done, Skipped
 from rotate import survey
-from rotate.fleet import by_controller
 from rotate.siblings import REMEDY
 
 if TYPE_CHECKING:
@@ -43,11 +42,8 @@ class Hop:
 
     def fleet(self) -> Fleet | None:
         """Return the workload's fleet as it is now; None when it is gone, or another has its name."""
-        workload = self.slip.target.workload
-        if workload is None:
-            return None
-        found = survey.fleets(self.cluster, self.slip.target.namespace, {workload.kind})
-        return by_controller(found).get(workload.uid)
+        target = self.slip.target
+        return survey.fleet_of(self.cluster, target.namespace, target.workload) if target.workload else None
 
     def left(self, candidates: int, *, taken: bool) -> int:
         """Return how many pods the next hop may find: `taken` tells whether this one moved a candidate.

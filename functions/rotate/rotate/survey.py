@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from molt.cluster import Cluster
+    from molt.itinerary import Workload
     from rotate.fleet import Fleet
 
 Object = dict[str, Any]
@@ -28,6 +29,21 @@ def fleets(cluster: Cluster, namespace: str, kinds: Collection[str]) -> list[Fle
     """Return the namespace's fleets whose pods have controllers of these kinds; other kinds have no fleets."""
     wanted = [resource for resource, serves in _LISTS if not set(kinds).isdisjoint(serves)]
     return fleet.muster({item.kind: cluster.list(item, namespace) for item in wanted})
+
+
+def fleet_of(cluster: Cluster, namespace: str, workload: Workload) -> Fleet | None:
+    """Return the fleet that the workload's UID, a controller's, belongs to; None when it is gone.
+
+    A namespace may have thousands of old ReplicaSets: of a Deployment only its own are read.
+    """
+    if workload.kind == "Deployment":
+        named = cluster.list(DEPLOYMENTS, namespace, fields=f"metadata.name={workload.name}")
+        query = ",".join(fleet.selector_of(deployment).query() for deployment in named)
+        sets = cluster.list(REPLICA_SETS, namespace, labels=query)
+        found = fleet.muster({"Deployment": named, "ReplicaSet": sets})
+    else:
+        found = fleets(cluster, namespace, {workload.kind})
+    return fleet.by_controller(found).get(workload.uid)
 
 
 def pods(cluster: Cluster, of: Fleet) -> list[Object]:

@@ -187,6 +187,19 @@ def test_two_alerts_about_two_pods_of_one_workload(strategy: str, seed: int) -> 
     _all_moved(world)
 
 
+@strategies
+@few
+@seeds
+def test_an_event_that_is_delivered_twice_at_once(strategy: str, seed: int) -> None:
+    """A broker that gave up waiting delivers again while the first is at work: both chains end, each pod moves once."""
+    world = World()
+    turns = world.turns()
+    world.run(seed, *(world.chain(turns, 0, _siblings(strategy)) for _ in range(2)))
+    _one_at_a_time(world, strategy)
+    _all_moved(world, 0)
+    assert REPLICAS - 1 == len({pod["metadata"]["uid"] for pod in world.cluster.pods()} - world.old)
+
+
 @few
 @seeds
 def test_two_instances_with_replace_miss_nothing(seed: int) -> None:

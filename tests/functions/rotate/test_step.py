@@ -27,7 +27,7 @@ KEY = b"sixteen bytes or more"
 TAG = Step("tag", {})
 EVICT = Step("rotate", {"scope": "Siblings", "strategy": "Evict"})
 WORKLOAD = Step("rotate", {"scope": "Workload"})
-LOOK = ["list replicasets", "list deployments", "list pods"]
+LOOK = ["list deployments", "list replicasets", "list pods"]
 
 handle = handler(KEY)
 
@@ -486,6 +486,32 @@ def test_a_chain_ends_before_the_broker_ends_it(cluster: FakeCluster, clock: Fak
     assert isinstance(outcome, Done)
     assert outcome.reason.endswith("; 1 pod left as they are: one alert moves 200")
     assert {} == _fact(outcome).extensions
+
+
+def test_of_a_namespace_only_the_workload_is_read(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Old ReplicaSets of other Deployments may be thousands, with a whole pod template in each."""
+    cluster.deployment("other")
+    answers = {}
+    listed = cluster.list
+
+    def spy(resource: Resource, *args: Any, **kwargs: Any) -> Any:
+        answers[resource.plural] = found = listed(resource, *args, **kwargs)
+        return found
+
+    cluster.list = spy  # type: ignore[method-assign]
+    handle(_event(cluster), cluster, clock)
+    assert {"deployments": 1, "replicasets": 1} == {kind: len(answers[kind]) for kind in ("deployments", "replicasets")}
+
+
+def test_replica_sets_whose_deployment_was_deleted_are_workloads_themselves(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    """`kubectl delete --cascade=orphan` leaves them, and they go on replacing their pods."""
+    event = _event(cluster)
+    del cluster.objects["deployments", "shop", "web"]
+    for owned in (obj for key, obj in cluster.objects.items() if key[0] == "replicasets"):
+        owned["metadata"]["ownerReferences"] = []
+    assert isinstance(handle(event, cluster, clock), Done)
 
 
 def test_a_retiring_pod_is_found_by_the_fleets_selector(cluster: FakeCluster, clock: FakeClock) -> None:
