@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
@@ -20,9 +21,9 @@ from molt.cluster import (
 )
 from molt.itinerary import Entry, Slip
 from molt.outcome import Done, MoltError, Outcome, Skipped, TemporaryError
-from molt.turns import Turns
 from quarantine import isolation, limits
 from quarantine.isolation import Next
+from quarantine.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.outcome import Clock
+    from quarantine.places import Place
 
 Object = dict[str, Any]
 
@@ -42,15 +44,12 @@ ATTEMPTS = 4
 _WORKLOADS = {resource.kind: resource for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS)}
 
 
-def handler(turns: Turns | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
-    """Return the function's handler.
-
-    Whoever is bound by limits takes `turns` in it from the count to the patch, so that no two use up the same place.
-    """
-    turns = turns or Turns()
+def handler() -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler; events that it handles at once share the places under the limits."""
+    places = Places()
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
-        return _handle(Part(event, Slip.parse(event.data), cluster, clock), turns)
+        return _handle(Part(event, Slip.parse(event.data), cluster, clock), places)
 
     return handle
 
@@ -70,20 +69,21 @@ class Part:
         return self.slip.mode == "DryRun"
 
 
-def _handle(part: Part, turns: Turns) -> Outcome:
+def _handle(part: Part, places: Places) -> Outcome:
     """Isolate the slip's target, unless there is a reason not to.
 
     Raises BadEvent for an event that is no slip with `quarantine` at its head, TemporaryError when the pod changed
-    under every attempt or its turn did not come, and the errors of molt.cluster.
+    under every attempt, and the errors of molt.cluster.
     """
     slip = part.slip
     slip.current(FUNCTION)
     pod = _find(part)
     if excuse := isolation.excuse(pod, slip):
         return _excused(excuse, pod, part)
-    with turns.of("limits") if slip.policy.limits and not part.dry_run else nullcontext():
-        if reason := _over_limit(part):
-            return Skipped(reason)
+    place = _place(part, places) if slip.policy.limits else None
+    if isinstance(place, str):
+        return Skipped(place)
+    with places.use(place) if place else nullcontext():
         outcome = _isolate(part, pod)
     if isinstance(outcome, Done) and not part.dry_run:
         with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
@@ -123,17 +123,19 @@ def _find(part: Part) -> Object | None:
         return None
 
 
-def _over_limit(part: Part) -> str | None:
-    """Return which of the policy's limits is used up, or None."""
-    slip, bounds = part.slip, part.slip.policy.limits
-    if not bounds:
-        return None
-    listed = part.cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
-    # Not the target itself: this alert, delivered twice at once, may have isolated it since it was read.
-    others = [pod for pod in listed if pod["metadata"]["uid"] != slip.target.uid]
-    replicas = isolation.replicas_of(_workload(part) if limits.needs_replicas(bounds) else None)
-    workload = (slip.target.namespace, isolation.workload_of(slip.target))
-    return limits.exceeded(bounds, others, workload, replicas, part.clock.now())
+def _place(part: Part, places: Places) -> Place | str:
+    """Return the target's place under the policy's limits, or which of them is used up."""
+    slip, bounds, now = part.slip, part.slip.policy.limits, part.clock.now()
+    with places.count():
+        listed = part.cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
+        exceeded = partial(
+            limits.exceeded,
+            bounds,
+            workload=(slip.target.namespace, isolation.workload_of(slip.target)),
+            replicas=isolation.replicas_of(_workload(part) if limits.needs_replicas(bounds) else None),
+            now=now,
+        )
+        return places.take(isolation.held(slip, now), listed, exceeded, dry_run=part.dry_run)
 
 
 def _workload(part: Part) -> Object | None:

@@ -110,6 +110,13 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
     }
 
 
+def held(slip: Slip, now: datetime) -> Pod:
+    """Return what the limits count of the pod once it is isolated."""
+    target = slip.target
+    notes = _annotations(slip, now)
+    return {"metadata": {"namespace": target.namespace, "name": target.name, "uid": target.uid, "annotations": notes}}
+
+
 def _annotations(slip: Slip, now: datetime) -> dict[str, str]:
     """Return what the pod itself says about its quarantine."""
     return {

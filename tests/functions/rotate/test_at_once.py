@@ -113,7 +113,7 @@ class World:
 
     def chain(self, turns: Turns, target: int, *steps: Step) -> Task:
         """Return what delivers an alert's event, and those that follow, as a broker does."""
-        handlers: dict[str, Callable[..., Any]] = {"rotate": rotate(KEY, turns), "quarantine": quarantine(turns)}
+        handlers: dict[str, Callable[..., Any]] = {"rotate": rotate(KEY, turns), "quarantine": quarantine()}
         event = event_of(slip_for(self.cluster.pods()[target], *steps, alert={"id": f"alert-{target}"}))
 
         def deliver() -> None:
