@@ -29,7 +29,10 @@ def environ(**change: str) -> Mapping[str, str]:
     [
         ({"MOLT_API_URL": "nowhere"}, "detect-router: 'nowhere' is not the address of an API server"),
         ({"KUBECONFIG": "/no/such/file"}, "detect-router: kubeconfig /no/such/file: "),
-        ({"MOLT_API_URL": "http://127.0.0.1:1", "PORT": "http"}, "detect-router: PORT is 'http', and must be a number from 0 to 65535"),
+        (
+            {"MOLT_API_URL": "http://127.0.0.1:1", "PORT": "http"},
+            "detect-router: PORT is 'http', and must be a number from 0 to 65535",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2(change: dict[str, str], message: str) -> None:
