@@ -44,7 +44,8 @@ def excuse(pod: Pod | None, slip: Slip) -> Excuse | None:
         return Excuse("the pod is gone", Next.CARRY_ON)
     if pod["metadata"]["uid"] != target.uid:
         return Excuse("the pod is gone: another one has its name", Next.CARRY_ON)
-    if marks.is_compromised(pod):
+    # The label alone, which anybody may have put there, takes no Service's traffic off the pod: that is no quarantine.
+    if marks.is_compromised(pod) and marks.original_labels(pod) is not None:
         by = marks.annotations_of(pod).get(marks.ALERT)
         if by == marks.printable(slip.alert["id"]):
             return Excuse("isolated before, on this very alert", Next.REPEAT)
@@ -95,7 +96,8 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
     """
     metadata = pod["metadata"]
     retired = marks.original_labels(pod) if marks.is_retiring(pod) else None
-    originals = marks.labels_of(pod) if retired is None else retired
+    own = (marks.COMPROMISED, marks.RETIRING)
+    originals = {name: value for name, value in marks.labels_of(pod).items() if name not in own}
     return {
         "metadata": {
             "uid": metadata["uid"],
@@ -104,7 +106,7 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
             "annotations": {
                 **dict.fromkeys(set(marks.RETIRING_ANNOTATIONS) & set(marks.annotations_of(pod))),
                 **_annotations(slip, now),
-                marks.ORIGINAL_LABELS: marks.render_labels(originals),
+                marks.ORIGINAL_LABELS: marks.render_labels(originals if retired is None else retired),
             },
         }
     }

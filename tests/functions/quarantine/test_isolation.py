@@ -5,6 +5,7 @@
 | none, another UID, terminating           | gone, terminating             | carry on  |
 | in quarantine by this alert              | isolated before               | repeat    |
 | in quarantine by another alert, by hand  | already in quarantine         | stop      |
+| marked only, its labels still on         | none                          |           |
 | in a protected namespace, static         | the guard's reason            | stop      |
 | any other                                | none                          |           |
 """
@@ -56,14 +57,19 @@ MARKED = {marks.COMPROMISED: "true"}
         (_pod(uid="u2"), Excuse("the pod is gone: another one has its name", Next.CARRY_ON)),
         (_pod(deletionTimestamp="2026-11-24T12:00:00Z"), Excuse("the pod is terminating", Next.CARRY_ON)),
         (
-            _pod(labels=MARKED, annotations={marks.ALERT: "alert-1"}),
+            _pod(labels=MARKED, annotations={marks.ALERT: "alert-1", marks.ORIGINAL_LABELS: "{}"}),
             Excuse("isolated before, on this very alert", Next.REPEAT),
         ),
         (
-            _pod(labels=MARKED, annotations={marks.ALERT: "alert-0"}),
+            _pod(labels=MARKED, annotations={marks.ALERT: "alert-0", marks.ORIGINAL_LABELS: "{}"}),
             Excuse("already in quarantine, by alert alert-0", Next.STOP),
         ),
-        (_pod(labels=MARKED), Excuse("already in quarantine, by hand", Next.STOP)),
+        (
+            _pod(labels=MARKED, annotations={marks.ORIGINAL_LABELS: "{}"}),
+            Excuse("already in quarantine, by hand", Next.STOP),
+        ),
+        (_pod(labels=MARKED | {"app": "web"}), None),
+        (_pod(labels=MARKED, annotations={marks.ALERT: "alert-0"}), None),
         (
             _pod(annotations={"kubernetes.io/config.mirror": "x"}),
             Excuse("pod web-1 is static: its node runs it from a file", Next.STOP),
@@ -112,6 +118,14 @@ def test_the_patch_takes_every_label_and_keeps_it() -> None:
             },
         }
     } == isolation.patch(pod, SLIP, NOW)
+
+
+def test_a_pod_that_wears_the_mark_already_is_isolated_all_the_same() -> None:
+    """Put there by an attacker who wants to be left alone, or by hand: the Services' labels go, the mark stays."""
+    pod = _pod(labels={**MARKED, marks.RETIRING: "true", "app": "web"})
+    patch = isolation.patch(pod, SLIP, NOW)["metadata"]
+    assert {"app": None, marks.RETIRING: None, marks.COMPROMISED: "true"} == patch["labels"]
+    assert '{"app":"web"}' == patch["annotations"][marks.ORIGINAL_LABELS]
 
 
 def test_a_retiring_pod_keeps_the_labels_from_before_its_move() -> None:
