@@ -52,7 +52,11 @@ class Fleet:
 
     def lacks(self, pods: Iterable[Mapping[str, Any]], now: datetime) -> str | None:
         """Return why no move may begin now, or None when the fleet is whole: settled, and every replica Ready."""
-        return f"{self} {self.unsettled}" if self.unsettled else self.short(pods, now)
+        return self.restless() or self.short(pods, now)
+
+    def restless(self) -> str | None:
+        """Return in what change of its own the fleet is, or None when it is settled."""
+        return f"{self} {self.unsettled}" if self.unsettled else None
 
     def short(self, pods: Iterable[Mapping[str, Any]], now: datetime) -> str | None:
         """Return why a retiring pod is still needed, or None when every replica is Ready without it.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from molt import marks
 from molt.cluster import PODS, Conflict, NotFound
 from molt.outcome import TemporaryError
-from molt.workload import TEMPLATE_HASH, controller
+from molt.workload import TEMPLATE_HASH, controller, is_ready
 from rotate import survey
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ ATTEMPTS = 4
 
 def hindrance(pod: Mapping[str, Any], fleet: Fleet) -> str | None:
     """Return why the pod cannot be replaced before it goes, or None."""
+    if not is_ready(pod):
+        return "it is not Ready, and nobody would miss it"
     owner = controller(pod)
     if owner and owner["uid"] in fleet.hashed and TEMPLATE_HASH in marks.labels_of(pod):
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
 from molt.outcome import BadEvent
-from molt.workload import created_at, is_terminating
+from molt.workload import created_at, is_ready, is_terminating
 from rotate import replace, undo
 from rotate.fleet import KINDS
 
@@ -75,9 +75,9 @@ def trigger(slip: Slip, event_time: datetime | None, now: datetime) -> datetime:
 
 
 def candidates(slip: Slip, order: Order, fleet: Fleet, pods: Iterable[Object], before: datetime) -> list[Object]:
-    """Return the fleet's pods that are to move, the oldest first: made before `before`, in the order's scope.
+    """Return the fleet's pods that are to move: made before `before`, in the order's scope.
 
-    One whose move was undone since then has been tried.
+    First those that are not Ready, whom nobody misses, then the oldest. One whose move was undone since has been tried.
     """
     target = slip.target.uid
 
@@ -85,13 +85,20 @@ def candidates(slip: Slip, order: Order, fleet: Fleet, pods: Iterable[Object], b
         scope = {"Siblings": pod["metadata"]["uid"] != target, "Pod": pod["metadata"]["uid"] == target}
         return scope.get(order.scope, True) and born(pod) < before and (undo.stays_since(pod) or _LONG_AGO) < before
 
-    return sorted((pod for pod in pods if movable(pod, fleet) and asked(pod)), key=rank)
+    return sorted(
+        (pod for pod in pods if movable(pod, fleet) and asked(pod)), key=lambda pod: (is_ready(pod), rank(pod))
+    )
 
 
 def movable(pod: Object, fleet: Fleet) -> bool:
     """Tell whether the pod is one of the fleet's that runs, and is not on its way out by itself."""
     finished = (pod.get("status") or {}).get("phase") in FINISHED
     return fleet.owns(pod) and not finished and not is_terminating(pod)
+
+
+def movable_as(seen: Object, fleet: Fleet, pod: Object) -> bool:
+    """Tell whether the pod, read anew, may still move for the reason that it could when it was `seen`."""
+    return movable(pod, fleet) and is_ready(pod) == is_ready(seen)
 
 
 def retiring(fleet: Fleet, pods: Iterable[Object]) -> list[Object]:

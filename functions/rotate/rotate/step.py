@@ -14,6 +14,7 @@ from molt import guard, marks
 from molt.cluster import Blocked
 from molt.itinerary import Slip
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
+from molt.workload import is_ready
 from rotate import siblings, survey
 from rotate.evict import evict, evict_if, evict_in_time
 from rotate.hop import Hop
@@ -49,8 +50,14 @@ class View:
     under_way: list[Object]
 
     def lacks(self, now: datetime) -> str | None:
-        """Return why nothing can be done now, or None. To finish a move less is needed than to begin one."""
-        return self.fleet.short(self.pods, now) if self.under_way else self.fleet.lacks(self.pods, now)
+        """Return why nothing can be done now, or None.
+
+        To finish a move less is needed than to begin one. A pod that is not Ready goes though its fleet is not whole:
+        else an attacker in it could hold up the rotation of all by having its probe fail.
+        """
+        if self.under_way:
+            return self.fleet.short(self.pods, now)
+        return self.fleet.lacks(self.pods, now) if is_ready(self.left[0]) else self.fleet.restless()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +151,9 @@ def _begin(hop: Hop, view: View) -> Begun:
         retire(hop.cluster, view.left[0], fleet, hop.clock.now(), _why(hop))
         return Begun(view.left[0], "Replace")
     else:
-        begun, still = Begun(view.left[0], "Evict"), partial(siblings.movable, fleet=fleet)
+        begun, still = Begun(view.left[0], "Evict"), partial(siblings.movable_as, view.left[0], fleet)
     if not evict_if(hop.cluster, begun.pod, still):
-        raise TemporaryError(f"{begun.pod['metadata']['name']} was taken by somebody else")
+        raise TemporaryError(f"{begun.pod['metadata']['name']} is not as it was read")
     return begun
 
 

@@ -141,6 +141,45 @@ def test_it_waits_for_a_workload_that_is_not_whole(cluster: FakeCluster, clock: 
     assert sum(clock.slept) >= 3
 
 
+def test_who_is_not_ready_goes_first_and_holds_up_nobody(cluster: FakeCluster, clock: FakeClock) -> None:
+    """An attacker in a sibling has its probe fail, so that the workload is not whole: the sibling goes all the same."""
+    target, other, sick = (pod["metadata"]["name"] for pod in cluster.pods())
+    event = _event(cluster)
+    cluster._mature()
+    cluster.pod(sick)["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    outcome = handle(event, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert f"{sick} evicted, since it is not Ready, and nobody would miss it" == outcome.reason
+    assert {target, other} < _names(cluster)
+    assert f"{other} replaced by a fresh pod" == _go_round(_fact(outcome), cluster, clock)[-1].reason
+
+
+def test_who_has_become_ready_is_missed(cluster: FakeCluster, clock: FakeClock) -> None:
+    """At the last moment: what was read holds no more, and the next delivery looks again."""
+    sick = cluster.pods()[2]["metadata"]["name"]
+    cluster._mature()
+    cluster.pod(sick)["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+
+    def heal(cluster: FakeCluster, name: str) -> None:
+        cluster.pod(name)["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+        _bump(cluster)
+
+    cluster.interfere = heal
+    with pytest.raises(TemporaryError, match=f"{sick} is not as it was read"):
+        handle(_event(cluster), cluster, clock)
+    assert sick in _names(cluster)
+
+
+def test_nobody_goes_from_a_workload_in_a_rollout(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Whether Ready or not: the rollout replaces them."""
+    cluster._mature()
+    cluster.pods()[2]["status"]["conditions"] = []
+    cluster.pods()[2]["ready-at"] = None
+    cluster.objects["deployments", "shop", "web"]["spec"]["paused"] = True
+    with pytest.raises(TemporaryError, match="no pod moves while Deployment/web is paused"):
+        handle(_event(cluster), cluster, clock)
+
+
 def test_it_gives_up_in_time_and_changes_nothing(cluster: FakeCluster, clock: FakeClock) -> None:
     """A workload that does not become whole is tried again by the broker."""
     cluster.readiness = None
@@ -310,7 +349,7 @@ def test_a_pod_that_is_put_in_quarantine_before_it_goes_stays(
         with pytest.raises(Killed):
             handle(event, cluster, clock)
     cluster.interfere = lambda cluster, name: _quarantine(cluster, clock, name)
-    with pytest.raises(TemporaryError, match=f"{old} was taken by somebody else"):
+    with pytest.raises(TemporaryError, match=f"{old} is not as it was read"):
         handle(event, cluster, clock)
     assert marks.is_compromised(cluster.pod(old))
 
