@@ -45,14 +45,14 @@ class Hop:
         target = self.slip.target
         return survey.fleet_of(self.cluster, target.namespace, target.workload) if target.workload else None
 
-    def left(self, candidates: int, *, taken: bool) -> int:
-        """Return how many pods the next hop may find: `taken` tells whether this one moved a candidate.
+    def bounded(self, candidates: int) -> int:
+        """Return how many of the candidates there were from the first: no more than the hop before has left.
 
-        Never more than the hop before has said: where clocks disagree, replacements may look old enough to move.
+        Where clocks disagree, replacements may look old enough to move.
         """
         entry = self.slip.trail[-1] if self.slip.trail else None
         said = entry.details.get("left") if entry and entry.remedy == REMEDY else None
-        return min(candidates, said) - taken if isinstance(said, int) and said > 0 else candidates - taken
+        return min(candidates, said) if isinstance(said, int) and said > 0 else candidates
 
     def skipped(self, reason: str) -> Skipped:
         """Return the outcome of a step that does nothing; steps after it are still done."""

@@ -49,15 +49,20 @@ class View:
     left: list[Object]
     under_way: list[Object]
 
+    @property
+    def sick(self) -> bool:
+        """Tell whether a pod that is not Ready is still to move."""
+        return bool(self.left) and not is_ready(self.left[0])
+
     def lacks(self, now: datetime) -> str | None:
         """Return why nothing can be done now, or None.
 
         To finish a move less is needed than to begin one. A pod that is not Ready goes though its fleet is not whole:
         else an attacker in it could hold up the rotation of all by having its probe fail.
         """
-        if self.under_way:
-            return self.fleet.short(self.pods, now)
-        return self.fleet.lacks(self.pods, now) if is_ready(self.left[0]) else self.fleet.restless()
+        if self.sick:
+            return self.fleet.restless()
+        return self.fleet.short(self.pods, now) if self.under_way else self.fleet.lacks(self.pods, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def _look(hop: Hop) -> View | Skipped:
 def _begin(hop: Hop, view: View) -> Begun:
     """Send the first call of a move, or the last one of a move under way."""
     fleet = view.fleet
-    if view.under_way:
+    if view.under_way and not view.sick:
         begun, still = Begun(view.under_way[0], "Replace", REPLACED), siblings.leaves
     elif hop.order.strategy == "Replace" and not hindrance(view.left[0], fleet):
         retire(hop.cluster, view.left[0], fleet, hop.clock.now(), _why(hop))
@@ -175,7 +180,7 @@ def _finish(hop: Hop, view: View, begun: Begun, patience: Patience) -> str:
 
 def _told(hop: Hop, view: View, begun: Begun, note: str) -> Done:
     """Return the fact about the pod that has moved."""
-    left = hop.left(len(view.left), taken=not view.under_way)
+    left = hop.bounded(len(view.left)) + len(view.under_way) - 1
     name = begun.pod["metadata"]["name"]
     details = {"pod": name, "uid": begun.pod["metadata"]["uid"], "strategy": begun.strategy, "left": left}
     if left and len(hop.slip.trail) >= HOPS:

@@ -154,6 +154,22 @@ def test_who_is_not_ready_goes_first_and_holds_up_nobody(cluster: FakeCluster, c
     assert f"{other} replaced by a fresh pod" == _go_round(_fact(outcome), cluster, clock)[-1].reason
 
 
+def test_who_is_not_ready_holds_up_no_move_under_way(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Its probe fails once another one's move has begun: it goes, its replacement comes, and the move ends."""
+    target, moving, sick = (pod["metadata"]["name"] for pod in cluster.pods())
+    event = _event(cluster)
+    cluster.kill_after = 4
+    with pytest.raises(Killed):
+        handle(event, cluster, clock)
+    cluster.pod(sick)["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    reasons = [outcome.reason for outcome in _go_round(event, cluster, clock)]
+    assert [
+        f"{sick} evicted, since it is not Ready, and nobody would miss it",
+        f"{moving} replaced by a fresh pod",
+    ] == (reasons)
+    assert target in _names(cluster)
+
+
 def test_who_has_become_ready_is_missed(cluster: FakeCluster, clock: FakeClock) -> None:
     """At the last moment: what was read holds no more, and the next delivery looks again."""
     sick = cluster.pods()[2]["metadata"]["name"]
