@@ -40,13 +40,14 @@ class Shop:
     @contextmanager
     def opened(cls, admin: Cluster) -> Iterator[Shop]:
         """Make the namespace, and take it away with its policy at the end."""
-        shop = cls(admin, f"shop-{os.getpid()}-{next(_NUMBERS)}")
+        shop = cls(admin, f"store-{os.getpid()}-{next(_NUMBERS)}")
         admin.create(NAMESPACES, {"metadata": {"name": shop.namespace}})
         yield shop
         for policy in admin.list(RESPONSE_POLICIES):
             if policy["metadata"]["name"] == shop.namespace:
                 admin.delete(RESPONSE_POLICIES, shop.namespace)
         admin.delete(NAMESPACES, shop.namespace)
+        until(lambda: not admin.list(PODS, shop.namespace))
 
     def enforce(self, *remedies: Object) -> None:
         """Make a policy that answers the alerts about this shop's pods with these remedies, without a limit."""

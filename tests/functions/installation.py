@@ -97,3 +97,5 @@ def _installed(admin: Cluster, connect: Callable[[str], Cluster]) -> Iterator[In
     admin.create(NAMESPACES, {"metadata": {"name": here.namespace}})
     yield here
     admin.delete(NAMESPACES, here.namespace)
+    # The namespace itself takes its time; a tick in the next test must not find pods that are on the move here.
+    here.until(lambda: admin.list(PODS, here.namespace), lambda pods: not pods)
