@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from molt.cluster import DEPLOYMENTS, NAMESPACES, PODS, Cluster
+from molt.cluster import DEPLOYMENTS, NAMESPACES, PODS, Cluster, NotFound
 from molt.embedded import manifests
 from molt.embedded.runtime.install import apply_all
 from molt.outcome import SystemClock
@@ -96,6 +96,15 @@ def _installed(admin: Cluster, connect: Callable[[str], Cluster]) -> Iterator[In
     here = Installation(admin, connect)
     admin.create(NAMESPACES, {"metadata": {"name": here.namespace}})
     yield here
-    admin.delete(NAMESPACES, here.namespace)
-    # The namespace itself takes its time; a tick in the next test must not find pods that are on the move here.
-    here.until(lambda: admin.list(PODS, here.namespace), lambda pods: not pods)
+    clear(admin, here.namespace)
+
+
+def clear(admin: Cluster, namespace: str) -> None:
+    """Delete a namespace, and its pods before it comes to that itself: no other test's tick must find them moving."""
+    admin.delete(NAMESPACES, namespace)
+    end = time.monotonic() + PATIENCE
+    while pods := admin.list(PODS, namespace):
+        assert time.monotonic() < end, pods
+        for pod in pods:
+            with contextlib.suppress(NotFound):
+                admin.delete(PODS, pod["metadata"]["name"], namespace, grace_seconds=0)
