@@ -3,8 +3,10 @@
     label       compromised      quarantined; what the deny-all NetworkPolicy selects
     label       retiring         the old pod of a move, which serves until its replacement is Ready
     label       exempt           on a namespace: nothing in it is ever touched
+    label       suspect          tagged: an alert points at the pod, and nothing else was done
     annotation  original-labels  the labels that were taken off, as a JSON object
-    annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since
+    annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since;
+                                 tagged-at; on a node cordoned-by, cordoned-at, uncordon-at
 
 All start with `molt-project.io/`.
 """
@@ -39,6 +41,12 @@ RETIRING_SINCE = f"{PREFIX}/retiring-since"
 
 QUARANTINE_ANNOTATIONS = (ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY)
 RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE)
+
+SUSPECT = f"{PREFIX}/suspect"
+TAGGED_AT = f"{PREFIX}/tagged-at"
+CORDONED_BY = f"{PREFIX}/cordoned-by"
+CORDONED_AT = f"{PREFIX}/cordoned-at"
+UNCORDON_AT = f"{PREFIX}/uncordon-at"
 
 ISOLATION = "molt-quarantine"
 """The name of the deny-all NetworkPolicy in each namespace that has, or had, a quarantined pod."""
