@@ -3,10 +3,12 @@
     label       compromised      quarantined; what the deny-all NetworkPolicy selects
     label       retiring         the old pod of a move, which serves until its replacement is Ready
     label       exempt           on a namespace: nothing in it is ever touched
-    label       suspect          tagged: an alert points at the pod, and nothing else was done
+    label       suspect          tagged: an alert points at the pod
+    label       cordoned         on a node: molt has cordoned it, and may undo it
     annotation  original-labels  the labels that were taken off, as a JSON object
+    annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since;
-                                 tagged-at; on a node cordoned-by, cordoned-at, uncordon-at
+                                 suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at
 
 All start with `molt-project.io/`.
 """
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from molt import timestamps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 PREFIX = "molt-project.io"
@@ -39,11 +41,17 @@ POLICY = f"{PREFIX}/policy"
 OWNER = f"{PREFIX}/owner"
 RETIRING_SINCE = f"{PREFIX}/retiring-since"
 
-QUARANTINE_ANNOTATIONS = (ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY)
+LEAKS = f"{PREFIX}/leaks"
+
+QUARANTINE_ANNOTATIONS = (ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY, LEAKS)
 RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE)
 
 SUSPECT = f"{PREFIX}/suspect"
-TAGGED_AT = f"{PREFIX}/tagged-at"
+SUSPECT_RULE = f"{PREFIX}/suspect-rule"
+SUSPECT_ALERT = f"{PREFIX}/suspect-alert"
+SUSPECT_POLICY = f"{PREFIX}/suspect-policy"
+SUSPECT_SINCE = f"{PREFIX}/suspect-since"
+CORDONED = f"{PREFIX}/cordoned"
 CORDONED_BY = f"{PREFIX}/cordoned-by"
 CORDONED_AT = f"{PREFIX}/cordoned-at"
 UNCORDON_AT = f"{PREFIX}/uncordon-at"
@@ -89,6 +97,22 @@ def original_labels(pod: Mapping[str, Any]) -> dict[str, str] | None:
 def render_labels(kept: Mapping[str, str]) -> str:
     """Return labels as the text that `original_labels` reads."""
     return json.dumps(dict(kept), sort_keys=True, separators=(",", ":"))
+
+
+def leaks_of(pod: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return what leaks from the quarantined pod, or None when it does not say, or nobody can read it."""
+    try:
+        told = json.loads(annotations_of(pod).get(LEAKS, ""))
+    except ValueError:
+        return None
+    if not isinstance(told, list) or not all(isinstance(line, str) for line in told):
+        return None
+    return tuple(told)
+
+
+def render_leaks(lines: Iterable[str]) -> str:
+    """Return lines as the text that `leaks_of` reads."""
+    return json.dumps(list(lines), separators=(",", ":"))
 
 
 def printable(text: str, limit: int = TEXT_LIMIT) -> str:

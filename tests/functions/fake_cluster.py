@@ -24,6 +24,7 @@ from molt.cluster.resources import (
     DEPLOYMENTS,
     JOBS,
     NAMESPACES,
+    NODES,
     PODS,
     REPLICA_SETS,
     ROTATION_POLICIES,
@@ -145,6 +146,17 @@ class FakeCluster(Cluster):
         job = self.put(JOBS, {"metadata": {"name": "batch", "namespace": namespace}})
         return self._new_pod(name, namespace, {"app": "batch"}, [_reference(job, "Job")])
 
+    def node(self, name: str = "node-1", **labels: str) -> Object:
+        """Make a Ready node that is older than any alert of the tests."""
+        return self.put(
+            NODES,
+            {
+                "metadata": {"name": name, "labels": labels, "creationTimestamp": "2026-11-01T00:00:00Z"},
+                "spec": {},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            },
+        )
+
     def policy(self, name: str = "web", namespace: str = "shop", **spec: Any) -> Object:
         """Make a RotationPolicy that enforces; by default it lets each pod of app=web live for an hour."""
         spec = {
@@ -250,6 +262,25 @@ class FakeCluster(Cluster):
             raise Blocked("Cannot evict pod as it would violate the pod's disruption budget.")
         if not dry_run:
             del self.objects["pods", namespace, name]
+            self.reconcile()
+        self._answered()
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self._asked("delete", resource, namespace)
+        obj = self._find(resource, name, namespace)
+        if uid and uid != obj["metadata"]["uid"]:
+            raise Conflict("uid is another")
+        if not dry_run:
+            del self.objects[resource.plural, namespace or "", name]
             self.reconcile()
         self._answered()
 
