@@ -104,7 +104,7 @@ BUILT_IN: Final = (
         "pods",
         "Pod",
         short=("po",),
-        subresources=("status", "eviction", "binding"),
+        subresources=("status", "eviction", "binding", "log"),
         categories=("all",),
         fields=(
             *NAMED,
