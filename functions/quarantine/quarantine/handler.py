@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
@@ -19,10 +20,12 @@ from molt.cluster import (
 )
 from molt.itinerary import Entry, Slip
 from molt.outcome import Done, MoltError, Outcome, Skipped, TemporaryError
-from quarantine import isolation, limits
+from quarantine import isolation, leaks, limits, tick
 from quarantine.isolation import Next
+from quarantine.report import report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from molt.cluster import Cluster
@@ -39,11 +42,13 @@ _WORKLOADS = {resource.kind: resource for resource in (DEPLOYMENTS, REPLICA_SETS
 
 
 def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
-    """Isolate the slip's target, unless there is a reason not to.
+    """Isolate the slip's target, unless there is a reason not to; on a tick, mend the fence.
 
     Raises BadEvent for an event that is no slip with `quarantine` at its head, TemporaryError when the pod changed
     under every attempt, and the errors of molt.cluster.
     """
+    if event.type == tick.TICK:
+        return tick.handle(cluster)
     slip = Slip.parse(event.data)
     slip.current(FUNCTION)
     dry_run = slip.mode == "DryRun"
@@ -51,7 +56,7 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
     for _ in range(ATTEMPTS):
         pod = _find(cluster, slip.target)
         if excuse := isolation.excuse(pod, slip):
-            return _excused(excuse, pod, slip, event, clock)
+            return _excused(excuse, pod, slip, event, cluster, clock)
         if not ready:
             if reason := _over_limit(slip, cluster, clock.now()):
                 return Skipped(reason)
@@ -61,10 +66,10 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
             ready = True
         now = clock.now()
         try:
-            _isolate(cluster, slip, pod or {}, now)
+            isolated = _isolate(cluster, slip, pod or {}, now)
         except (Conflict, NotFound):
             continue
-        return _done(slip, event, now, rehearsed=dry_run)
+        return _done(slip, event, now, report(cluster, slip, isolated, now))
     raise TemporaryError(f"pod {slip.target.namespace}/{slip.target.name} changed under each of {ATTEMPTS} attempts")
 
 
@@ -98,24 +103,26 @@ def _workload(target: Target, cluster: Cluster) -> dict[str, Any] | None:
         return None
 
 
-def _isolate(cluster: Cluster, slip: Slip, pod: dict[str, Any], now: datetime) -> None:
-    """Send the patch, and then, as far as it goes, the Event that tells of it."""
+def _isolate(cluster: Cluster, slip: Slip, pod: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Send the patch, and then, as far as it goes, the Event that tells of it; return the pod as it is then."""
     dry_run = slip.mode == "DryRun"
     target = slip.target
-    cluster.merge(PODS, target.name, isolation.patch(pod, slip, now), target.namespace, dry_run=dry_run)
-    if dry_run:
-        return
-    with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
-        cluster.create(EVENTS, isolation.notice(slip, now), target.namespace)
+    isolated = cluster.merge(PODS, target.name, isolation.patch(pod, slip, now), target.namespace, dry_run=dry_run)
+    if not dry_run:
+        with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
+            cluster.create(EVENTS, isolation.notice(slip, now), target.namespace)
+    return isolated
 
 
-def _excused(excuse: isolation.Excuse, pod: dict[str, Any] | None, slip: Slip, event: Event, clock: Clock) -> Outcome:
+def _excused(
+    excuse: isolation.Excuse, pod: dict[str, Any] | None, slip: Slip, event: Event, cluster: Cluster, clock: Clock
+) -> Outcome:
     """Return the outcome for a pod that is not to be isolated now."""
     if excuse.then is Next.STOP:
         return Skipped(excuse.reason)
     if excuse.then is Next.REPEAT and pod:
-        at = marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT))
-        return _done(slip, event, at or clock.now(), rehearsed=False)
+        at = marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT)) or clock.now()
+        return _done(slip, event, at, report(cluster, slip, pod, at))
     now = clock.now()
     left = slip.record(Entry(FUNCTION, "skipped", excuse.reason, marks.stamp(now)))
     if not left.itinerary:
@@ -123,15 +130,20 @@ def _excused(excuse: isolation.Excuse, pod: dict[str, Any] | None, slip: Slip, e
     return Skipped(excuse.reason, left.event(function=FUNCTION, type=SKIPPED, cause=event, time=now))
 
 
-def _done(slip: Slip, event: Event, at: datetime, *, rehearsed: bool) -> Done:
+def _done(slip: Slip, event: Event, at: datetime, findings: Sequence[str]) -> Done:
     """Return the fact that follows; the same for a redelivery, since all of it comes from the slip and the pod."""
+    rehearsed = slip.mode == "DryRun"
     reason = isolation.account(slip.target)
+    if leaky := leaks.certain(findings):
+        reason += f"; still leaks: {', '.join(sorted({leak.partition(':')[0] for leak in leaky}))}"
     entry = Entry(
         FUNCTION,
         "rehearsed" if rehearsed else "acted",
         reason,
         marks.stamp(at),
-        {"pod": slip.target.name, "workload": isolation.workload_of(slip.target)},
+        {"pod": slip.target.name, "workload": isolation.workload_of(slip.target), "leaks": list(findings)},
     )
-    fact = slip.record(entry).event(function=FUNCTION, type=QUARANTINED, cause=event, time=at)
+    left = slip.record(entry)
+    steps = leaks.following(findings, slip.current(FUNCTION).parameters.get("ifLeaky"), left.itinerary)
+    fact = replace(left, itinerary=steps).event(function=FUNCTION, type=QUARANTINED, cause=event, time=at)
     return Done(fact, reason, rehearsed)

@@ -14,6 +14,7 @@ from molt.itinerary import Slip, Step
 from molt.outcome import BadEvent, Done, Outcome, Skipped, TemporaryError
 from quarantine.handler import ATTEMPTS, handle
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
+from tests.functions.quarantine.standing import REPORT, fence_in
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
 
 LIMITS = {"perWorkload": 1, "perMinute": 20}
@@ -28,6 +29,7 @@ def clock() -> FakeClock:
 def cluster(clock: FakeClock) -> FakeCluster:
     cluster = FakeCluster(clock)
     cluster.deployment(replicas=3)
+    fence_in(cluster)
     return cluster
 
 
@@ -46,11 +48,11 @@ def _fact(outcome: Outcome) -> Event:
 
 
 def test_a_pod_is_isolated_in_three_calls(cluster: FakeCluster, clock: FakeClock) -> None:
-    """Read the pod, make sure of the policy, patch the pod; the Event comes after."""
+    """Read the pod, make sure of the policy, patch the pod; Event, fence and what leaks come after."""
     pod = _first(cluster)
     before = dict(pod["metadata"]["labels"])
     outcome = handle(_event(cluster, ROTATE), cluster, clock)
-    assert ["get pods", "patch networkpolicies", "patch pods", "create events"] == cluster.asked()
+    assert ["get pods", "patch networkpolicies", "patch pods", "create events", *REPORT] == cluster.asked()
     after = cluster.pod(pod["metadata"]["name"])
     assert {marks.COMPROMISED: "true"} == after["metadata"]["labels"]
     assert before == marks.original_labels(after)
@@ -72,7 +74,8 @@ def test_the_fact_names_the_next_remedy(cluster: FakeCluster, clock: FakeClock) 
     assert f"shop/pod/{name}" == fact.subject
     assert [ROTATE] == list(slip.itinerary)
     assert [("quarantine", "acted", "2026-11-24T12:00:00.250000Z")] == [(e.remedy, e.outcome, e.at) for e in slip.trail]
-    assert {"pod": name, "workload": "Deployment/web"} == slip.trail[0].details
+    unknown = ["Unknown: whether the node's network plugin enforces NetworkPolicies"]
+    assert {"pod": name, "workload": "Deployment/web", "leaks": unknown} == slip.trail[0].details
 
 
 def test_the_last_step_still_tells(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -90,7 +93,7 @@ def test_the_last_step_still_tells(cluster: FakeCluster, clock: FakeClock) -> No
 def test_limits_cost_one_call_more(cluster: FakeCluster, clock: FakeClock, limits: Any, calls: list[str]) -> None:
     """One list for both counts; a percentage needs the number of replicas too."""
     handle(_event(cluster, limits=limits), cluster, clock)
-    assert [*calls, "patch networkpolicies", "patch pods", "create events"] == cluster.asked()
+    assert [*calls, "patch networkpolicies", "patch pods", "create events", *REPORT] == cluster.asked()
 
 
 def test_a_second_pod_of_the_workload_exceeds_the_limit(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -156,13 +159,14 @@ def test_a_lost_time_does_not_stop_a_redelivery(cluster: FakeCluster, clock: Fak
     assert (first.id, clock.now()) == (again.id, again.time)
 
 
-@pytest.mark.parametrize("call", range(4))
+@pytest.mark.parametrize("call", range(4 + len(REPORT)))
 def test_killed_after_any_call_the_redelivery_completes_it(clock: FakeClock, call: int) -> None:
     """The end state and the answer are those of an undisturbed run."""
     states, facts = [], []
     for kill in (None, call):
         cluster = FakeCluster(clock)
         cluster.deployment()
+        fence_in(cluster)
         event = _event(cluster, ROTATE)
         cluster.kill_after = kill
         if kill is not None:
@@ -185,7 +189,7 @@ def test_a_conflict_is_read_again(cluster: FakeCluster, clock: FakeClock) -> Non
     cluster.meddle = [_bump, _bump]
     assert isinstance(handle(_event(cluster), cluster, clock), Done)
     patches = ["patch pods", "get pods", "patch pods", "get pods", "patch pods"]
-    assert ["get pods", "patch networkpolicies", *patches, "create events"] == cluster.asked()
+    assert ["get pods", "patch networkpolicies", *patches, "create events", *REPORT] == cluster.asked()
 
 
 def test_a_pod_that_never_rests_is_tried_later(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -228,7 +232,7 @@ def test_a_rehearsal_changes_nothing(cluster: FakeCluster, clock: FakeClock) -> 
     """DryRun sends the same writes for the server to check, and says that nothing was done."""
     state = cluster.state()
     outcome = handle(_event(cluster, ROTATE, mode="DryRun", limits=LIMITS), cluster, clock)
-    assert ["get pods", "list pods", "patch networkpolicies", "patch pods"] == cluster.asked()
+    assert ["get pods", "list pods", "patch networkpolicies", "patch pods", *REPORT] == cluster.asked()
     assert state == cluster.state()
     assert isinstance(outcome, Done)
     assert outcome.rehearsed
