@@ -33,7 +33,7 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
         return task.done(TERMINATED, pod, details)
     if is_terminating(pod):
         return task.done(TERMINATED, "the pod is terminating", details)
-    if objection := task.objection(pod):
+    if objection := task.objection(pod) or (None if force else loss.kept(pod, task.slip.alert["id"])):
         return Skipped(objection)
     if not force and (reason := loss.irreplaceable(pod)):
         return task.skipped(reason)

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+def kept(pod: Mapping[str, Any], alert: str) -> str | None:
+    """Return that the pod is in quarantine on another account than this alert's, or None.
+
+    Whoever isolated it wants to examine it: an attack raises many alerts, and no later one may take that away.
+    """
+    by = marks.annotations_of(pod).get(marks.ALERT)
+    if not marks.is_compromised(pod) or by == marks.printable(alert):
+        return None
+    return f"kept in quarantine, by {f'alert {marks.printable(by)}' if by else 'hand'}: only force ends it"
+
+
 def irreplaceable(pod: Mapping[str, Any]) -> str | None:
     """Return why nothing would stand in for the pod, or None.
 

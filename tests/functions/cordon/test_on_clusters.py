@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +13,13 @@ import pytest
 
 from cordon.handler import handle
 from molt import marks
-from molt.cluster import NODES, PODS
+from molt.cluster import NODES, PODS, Cluster
 from molt.events import Event
 from molt.itinerary import Step
-from molt.outcome import Done, Skipped, SystemClock
+from molt.outcome import Done, Outcome, Skipped, SystemClock, TemporaryError
+from tests.functions.fake_cluster import Killed
 from tests.functions.installation import Installation
+from tests.functions.mortal import Mortal
 from tests.functions.slips import event_of, slip_for
 
 AN_HOUR, TWO_HOURS = Step("cordon", {"for": "1h"}), Step("cordon", {"for": "2h"})
@@ -106,3 +110,50 @@ def test_somebody_elses_cordon_and_the_last_node_are_left_alone(whole: Installat
         assert NOTHING == handle(TICK, cluster, LaterClock(24))
         assert all(_node(here, other)["spec"]["unschedulable"] for other in others)
         assert here.admin.list(PODS, here.namespace), "what runs runs on"
+
+
+def test_killed_after_each_call_the_redelivery_completes_it(whole: Installation) -> None:
+    """The node is cordoned, and lifted by the next tick, whichever call was the last of the delivery before."""
+    here = whole
+    with here.account("cordon") as cluster:
+        target = here.deployment(replicas=1)[0]
+        name = target["spec"]["nodeName"]
+        for calls in range(5):
+            event = _event(target, AN_HOUR, f"alert-{calls}")
+            with pytest.raises(Killed):
+                handle(event, Mortal(cluster, calls), SystemClock())
+            outcome = handle(event, cluster, SystemClock())
+            assert isinstance(outcome, Done)
+            assert _node(here, name)["spec"]["unschedulable"]
+            assert outcome == handle(event, cluster, SystemClock())
+            with pytest.raises(Killed):
+                handle(TICK, Mortal(cluster, calls % 2), LaterClock(1.1))
+            handle(TICK, cluster, LaterClock(1.1))
+            assert "unschedulable" not in _node(here, name)["spec"]
+
+
+def _until_settled(cluster: Cluster, event: Event, pause: float) -> Outcome:
+    """Deliver the event as a broker does, until it is not put off any more."""
+    for tries in range(20):
+        try:
+            return handle(event, cluster, SystemClock())
+        except TemporaryError:
+            time.sleep(pause * (tries + 1))
+    raise AssertionError(event)
+
+
+def test_the_last_two_nodes_at_once_do_not_both_go(whole: Installation) -> None:
+    """Whoever comes first; the other is told why, and one node takes pods at the end, time after time."""
+    here = whole
+    with here.account("cordon") as cluster, ThreadPoolExecutor(2) as pool:
+        target = here.deployment(replicas=1)[0]
+        one, other, *rest = (node["metadata"]["name"] for node in here.admin.list(NODES))
+        for name in rest:
+            here.admin.merge(NODES, name, {"spec": {"unschedulable": True}})
+        for round_ in range(10):
+            events = [_event({**target, "spec": {"nodeName": name}}, AN_HOUR, f"{round_}") for name in (one, other)]
+            outcomes = list(pool.map(_until_settled, (cluster.session(), cluster.session()), events, (0.01, 0.03)))
+            assert ["Done", "Skipped"] == sorted(type(outcome).__name__ for outcome in outcomes), outcomes
+            open_nodes = [name for name in (one, other) if "unschedulable" not in _node(here, name)["spec"]]
+            assert 1 == len(open_nodes)
+            assert isinstance(handle(TICK, cluster, LaterClock(1.1)), Done)

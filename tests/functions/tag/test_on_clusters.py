@@ -9,7 +9,9 @@ from molt.cluster import NAMESPACES, PODS
 from molt.itinerary import Mode, Step
 from molt.outcome import Done, Skipped, SystemClock
 from tag.handler import handle
+from tests.functions.fake_cluster import Killed
 from tests.functions.installation import Installation
+from tests.functions.mortal import Mortal
 from tests.functions.slips import event_of, slip_for
 
 TAG = Step("tag", {})
@@ -41,3 +43,17 @@ def test_an_exempt_namespace_is_left_alone(here: Installation) -> None:
         outcome = handle(event_of(slip_for(target, TAG)), cluster, SystemClock())
         assert isinstance(outcome, Skipped)
         assert "is exempt" in outcome.reason
+
+
+def test_killed_after_each_call_the_redelivery_completes_it(here: Installation) -> None:
+    """Each of three pods is marked, once, whichever call was the last of the first delivery."""
+    with here.account("tag") as cluster:
+        for calls, target in enumerate(here.deployment()):
+            event = event_of(slip_for(target, TAG))
+            with pytest.raises(Killed):
+                handle(event, Mortal(cluster, calls), SystemClock())
+            outcome = handle(event, cluster, SystemClock())
+            assert isinstance(outcome, Done)
+            after = here.admin.get(PODS, target["metadata"]["name"], here.namespace)
+            assert marks.TRUE == marks.labels_of(after)[marks.SUSPECT]
+            assert outcome == handle(event, cluster, SystemClock())

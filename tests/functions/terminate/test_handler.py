@@ -3,7 +3,8 @@
 | pod as read                                | without force            | with force          |
 |--------------------------------------------|--------------------------|---------------------|
 | a controller's                             | evicted                  | deleted             |
-| retiring, or in quarantine and replaced    | evicted                  | deleted             |
+| retiring, or in quarantine by this alert   | evicted                  | deleted             |
+| in quarantine on another account           | skipped, ends            | deleted             |
 | bare, in quarantine or not                 | skipped, carried on      | deleted             |
 | held by its disruption budget              | 503, tried again         | deleted             |
 | gone, another UID, terminating             | done                     | done                |
@@ -18,14 +19,13 @@ from typing import Any
 import pytest
 
 from molt import marks
-from molt.cluster import Blocked, Conflict, NotFound
+from molt.cluster import PODS, Blocked, Conflict, NotFound
 from molt.events import Event
 from molt.itinerary import Slip, Step
 from molt.outcome import BadEvent, Done, Outcome, Skipped
-from quarantine.handler import handle as quarantine
 from terminate.handler import handle
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
-from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
+from tests.functions.slips import ROTATE, event_of, isolation_of, over_the_wire, slip_for
 
 GENTLY, FORCED = (Step("terminate", {"force": force}) for force in (False, True))
 STEPS = {False: GENTLY, True: FORCED}
@@ -168,12 +168,14 @@ def _bare(cluster: FakeCluster) -> None:
 
 
 def _bare_in_quarantine(cluster: FakeCluster) -> None:
-    pod = cluster.bare_pod("solo")
-    assert isinstance(quarantine(event_of(slip_for(pod, QUARANTINE)), cluster, cluster.clock), Done)
+    cluster.merge(PODS, "solo", isolation_of(cluster.bare_pod("solo")), "shop")
 
 
 def _marked_without_a_word(cluster: FakeCluster) -> None:
-    cluster.bare_pod("solo")["metadata"]["labels"] = {marks.COMPROMISED: "true"}
+    cluster.bare_pod("solo")["metadata"] |= {
+        "labels": {marks.COMPROMISED: "true"},
+        "annotations": {marks.ALERT: "alert-1"},
+    }
 
 
 @pytest.mark.parametrize("make", [_bare, _bare_in_quarantine, _marked_without_a_word])
@@ -195,6 +197,13 @@ def test_what_nothing_replaces_needs_force(clock: FakeClock, make: Callable[[Fak
     assert ("deleted; nothing replaces it", []) == (forced.reason, cluster.pods())
 
 
+def _isolated(cluster: FakeCluster) -> dict[str, Any]:
+    """Put a pod in quarantine on the account of alert-1, and return it as it is then."""
+    target = _first(cluster)
+    cluster.merge(PODS, target["metadata"]["name"], isolation_of(target), "shop")
+    return next(pod for pod in cluster.pods() if marks.is_compromised(pod))
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -202,23 +211,35 @@ def test_what_nothing_replaces_needs_force(clock: FakeClock, make: Callable[[Fak
         ("StatefulSet", "evicted; StatefulSet/db can now replace it"),
     ],
 )
-def test_a_pod_in_quarantine_is_ended_in_an_itinerary_and_later(clock: FakeClock, kind: str, said: str) -> None:
+def test_a_pod_in_quarantine_is_ended_by_its_own_itinerary(clock: FakeClock, kind: str, said: str) -> None:
     """Its controller has let go of it, and stands in for it all the same."""
-    for trail_first in (True, False):
-        cluster = FakeCluster(clock)
-        cluster.namespace()
-        if kind == "StatefulSet":
-            cluster.stateful_set()
-        else:
-            cluster.deployment()
-        target = _first(cluster)
-        fact = _fact(quarantine(event_of(slip_for(target, QUARANTINE, GENTLY)), cluster, clock))
-        isolated = next(pod for pod in cluster.pods() if marks.is_compromised(pod))
-        later = event_of(slip_for(isolated, GENTLY, alert={"id": "alert-2"}))
-        outcome = handle(fact if trail_first else later, cluster, clock)
-        assert isinstance(outcome, Done)
-        assert said == outcome.reason
-        assert target["metadata"]["uid"] not in {pod["metadata"]["uid"] for pod in cluster.pods()}
+    cluster = FakeCluster(clock)
+    cluster.namespace()
+    if kind == "StatefulSet":
+        cluster.stateful_set()
+    else:
+        cluster.deployment()
+    target = _isolated(cluster)
+    outcome = handle(event_of(slip_for(target, GENTLY)), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert said == outcome.reason
+    assert target["metadata"]["uid"] not in {pod["metadata"]["uid"] for pod in cluster.pods()}
+
+
+@pytest.mark.parametrize(("by", "said"), [("alert-1", "alert alert-1"), (None, "hand")])
+def test_a_pod_that_is_kept_on_another_account_needs_force(
+    cluster: FakeCluster, clock: FakeClock, by: str | None, said: str
+) -> None:
+    """What somebody isolated to examine it is not taken away by the next alert, nor is anything else done again."""
+    pod = _isolated(cluster)
+    if by is None:
+        del pod["metadata"]["annotations"][marks.ALERT]
+    state, later = cluster.state(), {"id": "alert-2"}
+    outcome = handle(event_of(slip_for(pod, GENTLY, ROTATE, alert=later)), cluster, clock)
+    assert (Skipped(f"kept in quarantine, by {said}: only force ends it"), state) == (outcome, cluster.state())
+    forced = handle(event_of(slip_for(pod, FORCED, alert=later)), cluster, clock)
+    assert isinstance(forced, Done)
+    assert "deleted; Deployment/web has replaced it" == forced.reason
 
 
 def test_a_retiring_pod_may_go(cluster: FakeCluster, clock: FakeClock) -> None:

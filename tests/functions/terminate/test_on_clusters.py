@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from molt.cluster import PDBS, PODS, Blocked, NotFound
-from molt.itinerary import Slip, Step
+from molt.itinerary import Step
 from molt.outcome import Done, Skipped, SystemClock
 from molt.workload import is_ready
-from quarantine.handler import handle as quarantine
 from terminate.handler import handle
+from tests.functions.fake_cluster import Killed
 from tests.functions.installation import Installation
-from tests.functions.slips import QUARANTINE, event_of, slip_for
+from tests.functions.mortal import Mortal
+from tests.functions.slips import event_of, isolation_of, slip_for
 
 GENTLY, FORCED = (Step("terminate", {"force": force}) for force in (False, True))
 SPEC = {"containers": [{"name": "main", "image": "web:1"}]}
@@ -76,18 +77,14 @@ def test_a_disruption_budget_holds_the_pod_unless_it_is_forced(here: Installatio
 
 def test_a_pod_in_quarantine_goes_in_spite_of_the_budget(here: Installation) -> None:
     """No budget counts it any more, and its replacement is there."""
-    with here.account("terminate") as cluster, here.account("quarantine") as isolator:
+    with here.account("terminate") as cluster:
         target = here.deployment()[0]
-        fact = quarantine(event_of(slip_for(target, QUARANTINE, GENTLY)), isolator, SystemClock())
-        assert isinstance(fact, Done)
-        assert fact.event
+        here.admin.merge(PODS, target["metadata"]["name"], isolation_of(target), here.namespace)
         here.until(here.serving, lambda pods: len(pods) == 3)
         _budget(here)
-        outcome = handle(fact.event, cluster, SystemClock())
+        outcome = handle(event_of(slip_for(target, GENTLY)), cluster, SystemClock())
         assert isinstance(outcome, Done)
         assert "evicted; Deployment/web has replaced it" == outcome.reason
-        assert outcome.event
-        assert ["quarantine", "terminate"] == [entry.remedy for entry in Slip.parse(outcome.event.data).trail]
         assert _is_gone(here, target)
         assert 3 == len(here.serving())
 
@@ -109,3 +106,19 @@ def test_a_bare_pod_goes_by_force_only_and_its_successor_never(here: Installatio
         assert isinstance(outcome, Done)
         assert "the pod is gone: another one has its name" == outcome.reason
         assert "deletionTimestamp" not in here.admin.get(PODS, "solo", here.namespace)["metadata"]
+
+
+@pytest.mark.parametrize("step", [GENTLY, FORCED], ids=["gently", "forced"])
+def test_killed_after_each_call_the_redelivery_completes_it(here: Installation, step: Step) -> None:
+    """Each of three pods is ended, and no other, whichever call was the last of the first delivery."""
+    with here.account("terminate") as cluster:
+        first = here.deployment()
+        for calls, target in enumerate(first):
+            event = event_of(slip_for(target, step))
+            with pytest.raises(Killed):
+                handle(event, Mortal(cluster, calls), SystemClock())
+            assert isinstance(handle(event, cluster, SystemClock()), Done)
+            assert _is_gone(here, target)
+            left = {pod["metadata"]["uid"] for pod in first[calls + 1 :]}
+            assert left <= _uids(here)
+            here.until(here.serving, lambda pods: len(pods) == 3)
