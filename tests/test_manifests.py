@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from molt import events, forward
+from molt import events, forward, marks
 from molt.embedded import manifests
 from molt.policy import PolicyError, load
 
@@ -126,9 +126,24 @@ def test_functions_run_without_privileges(function: str) -> None:
 
 @pytest.mark.parametrize("overlay", [BASE, *OVERLAYS], ids=lambda path: path.name)
 def test_overlays_render(overlay: Path) -> None:
-    """Every overlay is what kustomize takes, and has everything that the base has."""
+    """Every overlay is what kustomize takes, and has everything that the base has, and what it says it adds."""
     rendered = {(doc["kind"], doc["metadata"]["name"]) for doc in _render(overlay)}
-    assert {(doc["kind"], doc["metadata"]["name"]) for doc in _base()} == rendered
+    added = {("ClusterNetworkPolicy", "molt-quarantine")} if overlay.name == "cluster-network-policy" else set()
+    assert {(doc["kind"], doc["metadata"]["name"]) for doc in _base()} | added == rendered
+
+
+def test_the_admin_tier_denies_all_to_the_pods_in_quarantine_and_to_no_other() -> None:
+    """Both ways, before every other policy, for the pods that the namespaces' deny-all selects, too."""
+    policy = yaml.safe_load((ROOT / "knative/overlays/cluster-network-policy/quarantine.yaml").read_text("utf-8"))
+    spec = policy["spec"]
+    marked = {"matchLabels": {marks.COMPROMISED: marks.TRUE}}
+    assert "policy.networking.k8s.io/v1alpha2" == policy["apiVersion"]
+    assert ("Admin", 0) == (spec["tier"], spec["priority"])
+    assert {"pods": {"namespaceSelector": {}, "podSelector": marked}} == spec["subject"]
+    assert {"Deny"} == {rule["action"] for rule in (*spec["ingress"], *spec["egress"])}
+    assert [{"namespaces": {}}] == [peer for rule in spec["ingress"] for peer in rule["from"]]
+    peers = [peer for rule in spec["egress"] for peer in rule["to"]]
+    assert [{"namespaces": {}}, {"networks": ["0.0.0.0/0", "::/0"]}] == peers
 
 
 def test_dev_takes_local_images_and_ticks_often() -> None:

@@ -1,13 +1,13 @@
-"""The undoing of a quarantine: the labels as they were, every mark gone, in one patch."""
+"""The undoing of a quarantine: the labels as they were, every mark gone, in one patch; then the fence comes down."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from molt import marks
+from molt import fence, marks
 from molt.cluster import PODS, Conflict
-from molt.outcome import PermanentError, TemporaryError
+from molt.outcome import MoltError, PermanentError, TemporaryError
 from molt.workload import is_terminating
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def release(cluster: Cluster, namespace: str, name: str, *, dry_run: bool = Fals
     """Give the pod back the labels that it had, and take off all that the quarantine put on.
 
     Its controller finds it by these labels and takes it back. The deny-all NetworkPolicy stays: it selects quarantined
-    pods only. With `dry_run` the API server checks the patch and changes nothing.
+    pods only. With `dry_run` the API server checks the patch and changes nothing. The fence of its token comes down
+    last; should that fail, the consequence says so, and the clock's next tick takes it down.
 
     Raises NotReleasable, TemporaryError when the pod changed under every attempt, and the errors of molt.cluster.
     """
@@ -49,7 +50,8 @@ def release(cluster: Cluster, namespace: str, name: str, *, dry_run: bool = Fals
         except Conflict:
             continue
         workload = _workload(pod)
-        return Released(namespace, name, labels, workload, consequence(workload))
+        still = "" if dry_run else _unfenced(cluster, pod["metadata"]["uid"])
+        return Released(namespace, name, labels, workload, consequence(workload) + still)
     raise TemporaryError(f"pod {namespace}/{name} changed under each of {ATTEMPTS} attempts")
 
 
@@ -87,6 +89,15 @@ def consequence(workload: str | None) -> str:
     if workload.startswith("StatefulSet/"):
         return f"{workload} takes it back as the replica of its name"
     return f"{workload} takes it back, has one pod too many if it was replaced, and ends one, this or another"
+
+
+def _unfenced(cluster: Cluster, uid: str) -> str:
+    """Let the pod's token write again; return what there is to say when that fails."""
+    try:
+        fence.take_down(cluster, uid)
+    except MoltError as error:
+        return f"; its token may write again after the clock's next tick: {error.reason}"
+    return ""
 
 
 def _workload(pod: Mapping[str, Any]) -> str | None:

@@ -32,13 +32,14 @@ def _quarantined(cluster: FakeCluster) -> dict[str, Any]:
 
 
 def test_a_released_pod_is_as_it_was(cluster: FakeCluster) -> None:
-    """The labels are exactly the old ones, no mark is left, in one read and one write."""
+    """The labels are exactly the old ones, no mark is left, in one read and one write; then the fence comes down."""
     before = _quarantined(cluster)
     name = before["metadata"]["name"]
     cluster.pod(name)["metadata"]["labels"]["examiner"] = "me"
     cluster.pod(name)["metadata"]["annotations"]["note"] = "kept"
     done = release.release(cluster, "shop", name)
-    assert ["get pods", "patch pods"] == cluster.asked()
+    assert ["get pods", "patch pods", "patch fences"] == cluster.asked()
+    assert [{}] == [obj["spec"]["pods"] for (kind, _, _), obj in cluster.objects.items() if kind == "fences"]
     after = cluster.pod(name)["metadata"]
     assert before["metadata"]["labels"] == after["labels"]
     assert {"note": "kept"} == after["annotations"]

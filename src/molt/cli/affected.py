@@ -18,7 +18,7 @@ SELECTOR_OF_MOVING = f"{marks.RETIRING}={marks.TRUE},!{marks.COMPROMISED}"
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """A pod that molt has changed: how, why, since when (RFC 3339), and what comes next."""
+    """A pod that molt has changed: how, why, since when (RFC 3339), what comes next, and what leaks from it."""
 
     namespace: str
     pod: str
@@ -29,6 +29,7 @@ class Affected:
     policy: str
     alert: str
     next: str
+    leaks: tuple[str, ...] = ()
 
 
 def quarantined(pod: Mapping[str, Any]) -> Affected:
@@ -44,6 +45,7 @@ def quarantined(pod: Mapping[str, Any]) -> Affected:
         policy=notes.get(marks.POLICY, ""),
         alert=notes.get(marks.ALERT, ""),
         next="kept until it is released or deleted",
+        leaks=marks.leaks_of(pod) or (),
     )
 
 

@@ -46,9 +46,21 @@ def _show_pods(pods: list[Affected], now: datetime) -> None:
         for pod in pods
     ]
     show_table("Pods", columns, rows)
+    _show_leaks(pods)
     first = next((pod for pod in pods if pod.state == "quarantined"), None)
     if first:
         say(f"The way back from quarantine: molt release -n {first.namespace} {first.pod}")
+
+
+def _show_leaks(pods: list[Affected]) -> None:
+    leaks = [(f"{pod.namespace}/{pod.pod}", *_halves(leak)) for pod in pods for leak in pod.leaks]
+    if leaks:
+        show_table("What still leaks from quarantine", ("Pod", "Leak", "Particulars"), leaks)
+
+
+def _halves(leak: str) -> tuple[str, str]:
+    kind, _, particulars = leak.partition(": ")
+    return kind, particulars
 
 
 def _why(pod: Affected) -> str:
