@@ -29,7 +29,7 @@ _CARRIED: Final = ("traceparent", "tracestate")
 def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
     """Lift the cordons whose time is over, of the nodes that molt has marked; what changes meanwhile waits a tick."""
     now = clock.now()
-    entries = []
+    entries: list[dict[str, Any]] = []
     for node in cluster.list(NODES, labels=f"{marks.CORDONED}={marks.TRUE}"):
         reason = ward.due(node, now)
         if reason is None or len(entries) == MOST:

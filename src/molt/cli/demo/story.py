@@ -56,7 +56,7 @@ def tell(runtime: Runtime, where: StateFolder, progress: Callable[[str], None]) 
         moved, ticked = _gone(api, siblings, everyone=True), _gone(api, catalog, everyone=False)
     rows = [_fate("attack", hit, "acted"), *_victim(api, victim), _siblings(siblings, moved)]
     rows += [_clock(catalog, ticked), _fate("same attack again", again, "skipped")]
-    rows += [_fate("shell by a person", noise, "skipped"), _fate("broken alert", broken, "dead-lettered")]
+    rows += [_fate("shell by a person", noise, "ignored"), _fate("broken alert", broken, "dead-lettered")]
     return rows + [_users(counter.fewest, service, least) for service, least in (("web", 2), ("catalog", 2))]
 
 
