@@ -117,9 +117,9 @@ def _write(bundle: Bundle, path: str) -> None:
 def _describe(bundle: Bundle) -> None:
     custody, manifest = bundle.custody, bundle.manifest
     pod, alert, policy = custody["pod"], custody["alert"], custody["policy"]
-    say(f"Bundle {manifest['bundle']} of pod {pod['namespace']}/{pod['name']} (UID {pod['uid']})")
-    say(f"Collected {custody['collectedAt']} by {custody['collector']} with {custody['tool']}")
-    say(f"For alert {alert['id']} ({alert['rule']}), policy {policy['name']}, cluster {custody['cluster']}")
+    say(f"Bundle {manifest.get('bundle')} of pod {pod.get('namespace')}/{pod.get('name')} (UID {pod.get('uid')})")
+    say(f"Collected {custody['collectedAt']} by {custody.get('collector')} with {custody.get('tool')}")
+    say(f"For alert {alert['id']} ({alert.get('rule')}), policy {policy['name']}, cluster {custody.get('cluster')}")
     files = [(one["path"], str(one["size"]), one.get("truncated", ""), one["sha256"]) for one in manifest["files"]]
     show_table("Files", ("Path", "Bytes", "Cut", "SHA-256"), files)
     if missing := bundle.missing:

@@ -111,7 +111,8 @@ def unpack(data: bytes) -> Bundle:
             raise BadBundle(f"format {manifest['format']}, not {FORMAT}")
         listed = {one["path"]: (one["size"], one["sha256"]) for one in manifest["files"]}
         bundle = Bundle(manifest, custody, files)
-        _ = bundle.missing, custody["collectedAt"], custody["alert"]["id"], custody["policy"]["name"], custody["pod"]
+        _ = bundle.missing, custody["collectedAt"], custody["alert"]["id"], custody["policy"]["name"]
+        _ = [custody["pod"][name] for name in ("namespace", "name", "uid")]
     except (KeyError, TypeError, ValueError) as error:
         raise BadBundle(f"no readable {MANIFEST} and {CUSTODY}: {error!r}") from None
     if wrong := _differences(files, listed):
