@@ -72,6 +72,11 @@ class ControlPlane:
         """The log file of each program."""
         return tuple(program.log for program in self._programs)
 
+    @property
+    def kubectl(self) -> Path:
+        """The kubectl of the server's own version."""
+        return self._binaries / "kubectl"
+
     def api_as(self, token: str) -> Api:
         """Return the API server as seen with some token."""
         return Api(self.url, token, self.ca_file)

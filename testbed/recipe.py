@@ -1,4 +1,4 @@
-"""What is built: the control plane, an S3 server, and one file of kwok stages, each from a folder beside this file.
+"""What is built: eight programs and one file of kwok stages, each from a module folder beside this file.
 
 The versions stand in the go.mod files and nowhere else. A second supported minor is a second folder `kubernetes-MINOR`.
 """
@@ -72,7 +72,7 @@ def recipe(wanted: str = "") -> Recipe:
         raise TestbedError(f"Kubernetes {wanted} cannot be built here: only {', '.join(versions)}")
     major, minor, _ = version.split(".")
     stamp = f"-X {_VERSION}.gitVersion=v{version} -X {_VERSION}.gitMajor={major} -X {_VERSION}.gitMinor={minor}"
-    parts = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    parts = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
     return Recipe(
         version,
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from testbed.control_plane import ControlPlane
 from testbed.recipe import TestbedError, recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 STARTED = pytest.StashKey[tuple[ControlPlane, float]]()
+NOTES = pytest.StashKey[list[str]]()
 
 
 def absent() -> str:
@@ -38,11 +41,29 @@ def control_plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    binaries = cache_folder(os.environ, recipe(os.environ.get("TESTBED_KUBERNETES", "")))
     began = time.monotonic()
-    with ControlPlane.running(binaries, tmp_path_factory.mktemp("control-plane")) as plane:
+    with ControlPlane.running(binaries(), tmp_path_factory.mktemp("control-plane")) as plane:
         request.config.stash[STARTED] = plane, time.monotonic() - began
         yield plane
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return what keeps a line for the end of the report: what was measured, not only that it was good enough."""
+    return request.config.stash.setdefault(NOTES, []).append
+
+
+def kubectl() -> str | None:
+    """Return the kubectl of this machine, else the testbed's if that is built."""
+    if installed := shutil.which("kubectl"):
+        return installed
+    built = binaries() / "kubectl"
+    return str(built) if built.exists() else None
+
+
+def binaries() -> Path:
+    """Return the folder of the testbed's programs, whether they are built or not."""
+    return cache_folder(os.environ, recipe(os.environ.get("TESTBED_KUBERNETES", "")))
 
 
 def pytest_report_header() -> str:
@@ -52,6 +73,8 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say at the bottom which server answered; after a failure, where its logs are."""
+    for line in config.stash.get(NOTES, []):
+        terminalreporter.write_line(line)
     if STARTED not in config.stash:
         return
     plane, seconds = config.stash[STARTED]

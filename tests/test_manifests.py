@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 from molt import events, forward, marks
 from molt.embedded import manifests
 from molt.policy import PolicyError, load
+from tests.control_plane import kubectl
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = ROOT / "knative" / "base"
@@ -33,12 +33,12 @@ def _of(kind: str) -> list[dict[str, Any]]:
 
 
 def _render(folder: Path) -> list[dict[str, Any]]:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
+    program = kubectl()
+    if program is None:
         if os.environ.get("MOLT_REQUIRE_KUBECTL") == "1":
             pytest.fail("kubectl is required here and is not there")
-        pytest.skip("kubectl is not there")
-    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+        pytest.skip("kubectl is not there, and `make testbed` has not built one")
+    done = subprocess.run([program, "kustomize", str(folder)], capture_output=True, text=True, check=False)
     assert (0, "") == (done.returncode, done.stderr)
     return list(yaml.safe_load_all(done.stdout))
 

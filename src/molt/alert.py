@@ -6,6 +6,7 @@ what `Alert.to_dict` writes into an itinerary is read back by the same parser.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +15,7 @@ from molt import timestamps
 from molt.events import deterministic_id
 from molt.outcome import BadEvent
 from molt.priority import Priority
-from molt.whereabouts import SYSCALL, Scope, Whereabouts, locate
+from molt.whereabouts import AUDIT, INTERNAL, SYSCALL, Scope, Whereabouts, locate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,22 +52,24 @@ class Alert:
         """Return the alert in a decoded JSON object. Raises BadEvent, which names the field, when it holds none.
 
         Required are `rule` and a known `priority`. Any other part may be missing; one of the wrong type is refused,
-        except that a time which cannot be read counts as missing: an attack is not to be missed for its date. The
-        identity is Falcosidekick's `uuid`, else the `id` of `to_dict`, else a hash of hostname, time, rule and output.
+        except that a time or an identity which cannot be read counts as missing: an attack is not to be missed for its
+        date. The identity is Falcosidekick's `uuid`, else the `id` of `to_dict`, else a hash of hostname, time, rule,
+        output (without one, of all fields) and what it points at.
         """
         rule = _text(data, "rule")
         if not rule:
-            raise BadEvent("rule: missing")
+            raise BadEvent(f"rule: missing{_wrapped(data)}")
         fields = dict(_flat(_object(data, "output_fields") or _object(data, "outputFields")))
         output = _text(data, "message") or _text(data, "output")  # some forwarders have `message` for `output`
         hostname = _text(data, "hostname") or None
         nanos = _time(data, fields)
+        source = _source(data)
         return cls(
-            id=_identity(data) or deterministic_id(hostname or "", str(nanos or ""), rule, output),
+            id=_identity(data) or _fingerprint(hostname, nanos, rule, source, output, fields),
             rule=rule,
             priority=_priority(data),
             output=output,
-            source=_source(data),
+            source=source,
             tags=_tags(data.get("tags")),
             hostname=hostname,
             time=None if nanos is None else timestamps.to_datetime(nanos),
@@ -154,11 +157,35 @@ def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             prefixes.pop()
 
 
+def _wrapped(data: Mapping[str, Any]) -> str:
+    """Return a hint when a member of what is no alert seems to hold one, as log shippers send it; else nothing."""
+    for name, value in data.items():
+        inside = "rule" in value if isinstance(value, Mapping) else isinstance(value, str) and '"rule"' in value
+        if inside:
+            return f", but {name[:64]} seems to hold an alert: send that by itself"
+    return ""
+
+
 def _identity(data: Mapping[str, Any]) -> str:
-    """Return the identity that the alert came with; one that is absurd for an identity counts as none."""
-    name = "uuid" if data.get("uuid") else "id"
-    text = _text(data, name)
-    return text if text.isprintable() and len(text) <= _IDENTITY_LIMIT else ""
+    """Return the identity that the alert came with; one that is absurd for an identity counts as none.
+
+    `id` is one only in what `to_dict` wrote: a shipper's may be that of a rule or of a host, the same for many alerts.
+    """
+    found = data.get("uuid") or (data.get("id") if "outputFields" in data else None)
+    return found if isinstance(found, str) and found.isprintable() and len(found) <= _IDENTITY_LIMIT else ""
+
+
+def _fingerprint(
+    hostname: str | None, nanos: int | None, rule: str, source: str, output: str, fields: Mapping[str, Any]
+) -> str:
+    """Return the identity of an alert that came with none: the same through every door, and another for another alert.
+
+    The text alone would not do: two nodes may say the same in the same second, and Falco may be told to leave it out.
+    """
+    at = locate(rule=rule, source=source, hostname=hostname, fields=fields)
+    where = (at.namespace or "", at.pod_name or "", (at.container_id or "")[:12])
+    said = output or json.dumps(fields, sort_keys=True)
+    return deterministic_id(hostname or "", str(nanos or ""), rule, said, *where)
 
 
 def _priority(data: Mapping[str, Any]) -> Priority:
@@ -169,9 +196,15 @@ def _priority(data: Mapping[str, Any]) -> Priority:
 
 
 def _source(data: Mapping[str, Any]) -> str:
-    """Return the event source; Falcosidekick writes `syscalls` where Falco, before 0.31, named none."""
+    """Return the event source.
+
+    Falcosidekick writes `syscalls` where Falco, before 0.31, named none; Falco's gRPC API wrote its own in capitals.
+    """
     source = _text(data, "source")
-    return SYSCALL if source in ("", "syscalls") else source
+    lower = source.lower()
+    if lower in ("", SYSCALL, "syscalls"):
+        return SYSCALL
+    return lower if lower in (AUDIT, INTERNAL) else source
 
 
 def _tags(value: object) -> tuple[str, ...]:

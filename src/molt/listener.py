@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,7 @@ BODY_LIMIT = 2**20  # bytes of an event; Falco's alerts have 1 to 64 KiB
 # Bytes read to be refused: a sender that is cut off in the middle would not read why, and try again.
 READ_LIMIT = 4 * BODY_LIMIT
 THREADS = 10  # the 8 events that service.yaml lets in at a time (containerConcurrency), and the probes
+_LONGEST_ANSWER = 64 * BODY_LIMIT
 _TICK = 1.0  # seconds; a signal or a finished request ends the wait at once
 _PATIENCE = 5.0  # seconds without a byte from, or to, a client, after which draining does not wait for it
 
@@ -40,18 +42,19 @@ class Listener:
         _take_logs(name)
         self._socket = door
         self._map: dict[int, Any] = {}
-        # Buffers stay in memory: the root file system of a function is read-only.
+        # Buffers stay in memory: a function's file system is read-only, and a full disk is to be told of.
         settings: dict[str, Any] = {
             "sockets": [self._socket],
             "threads": threads,
             "ident": name,
             "max_request_body_size": limit,
             "inbuf_overflow": 2 * limit,
-            "outbuf_overflow": 2 * limit,
+            "outbuf_overflow": _LONGEST_ANSWER,
         }
         self._server = cast("Any", create_server(app, map=self._map, **settings))
         self._server.channel_class = _Channel
         self._draining = False
+        self._asked = threading.Lock()  # whoever gets it is the only one to ask; nobody gives it back
 
     @property
     def port(self) -> int:
@@ -59,9 +62,12 @@ class Listener:
         return int(self._socket.getsockname()[1])
 
     def drain(self) -> None:
-        """Make `run` end once all that came in is answered; may be called from a signal handler."""
-        self._draining = True
-        self._server.pull_trigger()
+        """Make `run` end once all that came in is answered; any thread and signal handler may call it, repeatedly."""
+        if self._asked.acquire(blocking=False):
+            # In this order: once the flag is set `run` may end and the trigger's file with it. A wait that began in
+            # between lasts a tick.
+            self._server.pull_trigger()
+            self._draining = True
 
     def run(self) -> None:
         """Serve until drained."""
@@ -73,8 +79,13 @@ class Listener:
             self._turn()
         for channel in self._channels():
             channel.handle_close()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything at once; `run` has done so at its end."""
+        self._draining = True
         self._server.task_dispatcher.shutdown()
-        self._server.trigger.close()
+        wasyncore.close_all(self._map)
 
     def _turn(self, timeout: float = _TICK) -> None:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)

@@ -7,6 +7,7 @@
     label       cordoned         on a node: molt has cordoned it, and may undo it
     annotation  original-labels  the labels that were taken off, as a JSON object
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
+    annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since;
                                  suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at
 
@@ -16,9 +17,11 @@ All start with `molt-project.io/`.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from molt import timestamps
+from molt.whereabouts import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,6 +43,7 @@ ALERT = f"{PREFIX}/alert"
 POLICY = f"{PREFIX}/policy"
 OWNER = f"{PREFIX}/owner"
 RETIRING_SINCE = f"{PREFIX}/retiring-since"
+STAYED_SINCE = f"{PREFIX}/stayed-since"
 
 LEAKS = f"{PREFIX}/leaks"
 
@@ -58,6 +62,13 @@ UNCORDON_AT = f"{PREFIX}/uncordon-at"
 
 ISOLATION = "molt-quarantine"
 """The name of the deny-all NetworkPolicy in each namespace that has, or had, a quarantined pod."""
+
+_OWNER = {
+    "apiVersion": re.compile(r"[-\w./]{1,253}", re.ASCII),
+    "kind": re.compile(r"\w{1,63}", re.ASCII),
+    "name": NAME,
+    "uid": re.compile(r"[-\w]{1,128}", re.ASCII),
+}
 
 TEXT_LIMIT = 512
 """No annotation made from an alert's text is longer, in characters."""
@@ -92,6 +103,21 @@ def original_labels(pod: Mapping[str, Any]) -> dict[str, str] | None:
     if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
         return None
     return kept
+
+
+def owner(pod: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the controller that a retiring pod was released from (apiVersion, kind, name, uid), or None.
+
+    Whoever may change the pod may have written it: what could not stand in an ownerReference is none.
+    """
+    try:
+        kept = json.loads(annotations_of(pod).get(OWNER, ""))
+    except ValueError:
+        return None
+    parts = kept.items() if isinstance(kept, dict) else ()
+    said = {name: part for name, part in parts if name in _OWNER and isinstance(part, str)}
+    whole = said.keys() == _OWNER.keys() and all(form.fullmatch(said[name]) for name, form in _OWNER.items())
+    return said if whole else None
 
 
 def render_labels(kept: Mapping[str, str]) -> str:

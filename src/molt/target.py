@@ -13,12 +13,17 @@ from molt import workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from molt.alert import Alert
 
 SKEW: Final = timedelta(seconds=2)
 """How far a node's clock may lag behind the API server's. Nodes with NTP differ by milliseconds, and a StatefulSet
 seldom replaces a pod faster than this."""
+
+FRESH: Final = timedelta(seconds=5)
+"""How old an alert may be, by our clock, and the kubelet not have reported its container yet. After a restart it still
+shows the former id for about a second; the rest is for a busy node, and for clocks that differ."""
 
 _SHORT_ID: Final = 12  # hexadecimal digits of a container's id that Falco prints; a pod's status has all 64
 _CONTAINERS: Final = ("containers", "initContainers")
@@ -29,10 +34,19 @@ def no_pod(alert: Alert) -> str | None:
     if alert.scope in {"pod", "container"} or alert.pod_name:
         return None
     return {
-        "node": "host alert: it names no pod and no container, and there is no remedy for nodes",
+        "node": _nowhere(alert),
         "cluster": f"{alert.source} alert: it is about no pod, and there are remedies for pods only",
         "internal": "Falco's own alert: it is about no workload",
     }[alert.scope]
+
+
+def _nowhere(alert: Alert) -> str:
+    """Return why an alert about something on a node names no pod: it is about the node, or it does not say."""
+    if alert.fields.get("container.id") == "host":
+        return "host alert: it names no pod and no container, and there is no remedy for nodes"
+    if not alert.fields:
+        return "the alert's output_fields are empty or absent, so it names no pod and no container"
+    return "the alert names no pod and no container: Falco did not know them, or its rule does not print them"
 
 
 def mismatch(alert: Alert, pod: Mapping[str, Any]) -> str | None:
@@ -53,6 +67,18 @@ def mismatch(alert: Alert, pod: Mapping[str, Any]) -> str | None:
     if created > alert.time + SKEW:
         return f"pod {name} was replaced since the alert: it was created after it"
     return None
+
+
+def is_late(alert: Alert, pod: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether the kubelet may still come to report the alert's container, which is unknown, as one of this pod's.
+
+    So it may while the alert is fresh, in a pod that was there before it: then its status is to be read once more. A
+    UID in the alert leaves nothing to wait for.
+    """
+    created = workload.created_at(pod)
+    if alert.pod_uid or not alert.container_id or alert.time is None or created is None:
+        return False
+    return abs(now - alert.time) <= FRESH and created <= alert.time + SKEW
 
 
 def runs(pod: Mapping[str, Any], container_id: str) -> bool:

@@ -30,7 +30,11 @@ NAMESPACE = re.compile(_LABEL)  # RFC 1123 label
 NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # RFC 1123 subdomain: pods and nodes
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CONTAINER_ID = re.compile(r"(?:[a-z][-a-z0-9.]*://)?([0-9a-f]{64}|[0-9a-f]{12})")
-_KUBELET_NAME = re.compile(r"k8s_[^_]+_([^_]+)_([^_]+)_([^_]+)_\d+")  # what the kubelet calls a Docker container
+_KUBELET_NAME = re.compile(r"k8s_([^_]+)_([^_]+)_([^_]+)_([^_]+)_\d+")  # what the kubelet calls a Docker container
+
+_PAUSE = re.compile(r"(?:.*[-/])?pause(?:-[a-z0-9]+)?")  # registry.k8s.io/pause, rancher/mirrored-pause, pause-amd64
+_OF_PODS_ONLY = ("attach", "ephemeralcontainers", "exec", "portforward")  # subresources that no other resource has
+_OF_CREATED_PODS = ("ka.req.pod.", "ka.req.container.")  # the latter before Falco 0.20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,14 @@ def locate(*, rule: str, source: str, hostname: str | None, fields: Mapping[str,
 def _from_audit(fields: Mapping[str, Any]) -> Whereabouts:
     """Point at the pod for an API call on it or on its subresource (exec, attach); for any other, at the cluster.
 
-    The rules on created pods print the created name (`ka.resp.name`) and, for the resource, what the pod asked for.
+    Not every rule prints the resource: then the subresource tells (port-forward), or what the pod asked for, beside the
+    created name (`ka.resp.name`). A Deployment asks for pods, too, but is no pod.
     """
     namespace = _match(NAMESPACE, fields.get("ka.target.namespace"))
-    if fields.get("ka.target.resource") == "pods":
+    resource, subresource = fields.get("ka.target.resource"), fields.get("ka.target.subresource")
+    if resource == "pods" or (resource is None and subresource in _OF_PODS_ONLY):
         name = _first(NAME, fields, "ka.target.pod.name", "ka.target.name", "ka.resp.name")
-    elif any(key.startswith("ka.req.pod.") for key in fields):
+    elif resource is None and any(key.startswith(_OF_CREATED_PODS) for key in fields):
         name = _first(NAME, fields, "ka.resp.name", "ka.target.name")
     else:
         name = None
@@ -78,10 +84,11 @@ def _from_syscall(hostname: str | None, fields: Mapping[str, Any]) -> Whereabout
     node = _first(NAME, fields, "k8s.node.name", "k8smeta.node.name", "evt.hostname") or _match(NAME, hostname)
     if fields.get("container.id") == "host":
         return Whereabouts("node", node=node)
-    container_id = _container_id(fields)
+    container_id = _id(fields, "container.full_id", "container.id")
     namespace, name, uid = _pod(fields)
     if namespace and name:
-        return Whereabouts("pod", namespace, name, uid, container_id, node)
+        known = None if _is_sandbox(fields) else container_id
+        return Whereabouts("pod", namespace, name, uid, known, node)
     scope: Scope = "container" if container_id else "node"
     return Whereabouts(scope, namespace, name, uid, container_id, node)
 
@@ -93,7 +100,7 @@ def _pod(fields: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]
     one teller's name is never completed by another's namespace, and the UID is another's only for the same pod.
     """
     kubelet = _KUBELET_NAME.fullmatch(str(fields.get("container.name", "")))
-    pod, namespace, uid = kubelet.groups() if kubelet else (None, None, None)
+    _, pod, namespace, uid = kubelet.groups() if kubelet else (None, None, None, None)
     tellers = [
         (_match(NAMESPACE, space), _match(NAME, name), _match(_UID, uid))
         for space, name, uid in (
@@ -111,9 +118,24 @@ def _pod(fields: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]
     return namespace, name, next(uids, None)
 
 
-def _container_id(fields: Mapping[str, Any]) -> str | None:
-    """Return the container's id, 64 or 12 hexadecimal digits, without the runtime's prefix (`containerd://`)."""
-    for key in ("container.full_id", "container.id"):
+def _is_sandbox(fields: Mapping[str, Any]) -> bool:
+    """Tell whether the container is the pod's sandbox (`pause`), the one whose id no pod's status has.
+
+    It says nothing against the pod that is named, then. An image may be called so by anybody, who gains nothing.
+    """
+    kubelet = _KUBELET_NAME.fullmatch(str(fields.get("container.name", "")))
+    if kubelet and kubelet[1] == "POD":
+        return True
+    if _PAUSE.fullmatch(str(fields.get("container.image.repository", ""))):
+        return True
+    own = _id(fields, "container.full_id", "container.id")
+    sandbox = _id(fields, "k8s.pod.full_sandbox_id", "k8s.pod.sandbox_id")
+    return own is not None and sandbox is not None and own[:12] == sandbox[:12]
+
+
+def _id(fields: Mapping[str, Any], *keys: str) -> str | None:
+    """Return the first id of a container: 64 or 12 hexadecimal digits, without the runtime's prefix (`containerd://`)."""
+    for key in keys:
         value = fields.get(key)
         match = _CONTAINER_ID.fullmatch(value.lower()) if isinstance(value, str) else None
         if match:

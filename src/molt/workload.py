@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from molt import timestamps
+from molt import marks, timestamps
 from molt.itinerary import Workload
 
 if TYPE_CHECKING:
@@ -26,11 +26,14 @@ def top(pod: Mapping[str, Any]) -> Workload | None:
 
     The Deployment is known without a call: it names its ReplicaSets `<deployment>-<pod-template-hash>`. Its UID is not:
     `uid` is always that of the pod's controller, here the ReplicaSet's, with which ownerReferences can be compared.
+    A retiring pod, which has no controller any more, still belongs to the one that it was released from.
     """
-    owner = controller(pod)
+    owner, labels = controller(pod), marks.labels_of(pod)
+    if owner is None and marks.is_retiring(pod):
+        owner, labels = marks.owner(pod), marks.original_labels(pod) or {}
     if owner is None:
         return None
-    suffix = f"-{(pod['metadata'].get('labels') or {}).get(TEMPLATE_HASH)}"
+    suffix = f"-{labels.get(TEMPLATE_HASH)}"
     name = owner["name"].removesuffix(suffix)
     if owner["kind"] == "ReplicaSet" and name and name != owner["name"]:
         return Workload("apps/v1", "Deployment", name, owner["uid"])

@@ -1,50 +1,109 @@
-"""Workloads and policies for the end-to-end tests, and alerts about their pods."""
+"""A namespace with workloads and policies for one end-to-end test, and alerts about its pods."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from molt.cluster import Cluster
-from molt.cluster.resources import PODS
-from molt.embedded.runtime import install
-from molt.outcome import SystemClock
+from molt import marks
+from molt.cluster import NAMESPACES, PDBS, PODS, RESPONSE_POLICIES, SERVICES, Cluster, Resource
 from molt.workload import is_ready
+from testbed.api import Api
 
-NAMESPACE = "shop"
+Object = dict[str, Any]
+
 RULE = "Reverse Shell from Web Server"
 NO_LIMITS = {"perWorkload": 10_000, "perMinute": 10_000}
+QUARANTINE: Object = {"quarantine": {}}
+ROTATE: Object = {"rotate": {}}
+
+_NUMBERS = itertools.count(1)
 
 
-def open_shop(api: Cluster, replicas: int, remedies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Apply a namespace, a Deployment and a policy that enforces; return the pods once they are Ready."""
-    labels = {"app": "web"}
-    container = {"name": "web", "image": "nginx:1.27"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    match = {"rules": [RULE], "namespaces": [NAMESPACE]}
-    documents = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _named("web"), "spec": spec},
-        {
-            "apiVersion": "molt-project.io/v1alpha1",
-            "kind": "ResponsePolicy",
-            "metadata": {"name": "web"},
-            "spec": {"mode": "Enforce", "order": 1, "match": match, "remedies": remedies, "limits": NO_LIMITS},
-        },
-    ]
-    install.apply_all(api, documents, SystemClock())
-    until(lambda: sum(map(is_ready, pods(api))) == replicas)
-    return pods(api)
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A namespace of its own, as its administrator sees it."""
+
+    admin: Cluster
+    namespace: str
+
+    @classmethod
+    @contextmanager
+    def opened(cls, admin: Cluster) -> Iterator[Shop]:
+        """Make the namespace, and take it away with its policy at the end."""
+        shop = cls(admin, f"shop-{os.getpid()}-{next(_NUMBERS)}")
+        admin.create(NAMESPACES, {"metadata": {"name": shop.namespace}})
+        yield shop
+        for policy in admin.list(RESPONSE_POLICIES):
+            if policy["metadata"]["name"] == shop.namespace:
+                admin.delete(RESPONSE_POLICIES, shop.namespace)
+        admin.delete(NAMESPACES, shop.namespace)
+
+    def enforce(self, *remedies: Object) -> None:
+        """Make a policy that answers the alerts about this shop's pods with these remedies, without a limit."""
+        match = {"rules": [RULE], "namespaces": [self.namespace]}
+        spec = {"mode": "Enforce", "order": 1, "match": match, "remedies": list(remedies), "limits": NO_LIMITS}
+        self.admin.create(RESPONSE_POLICIES, {"metadata": {"name": self.namespace}, "spec": spec})
+
+    def workload(
+        self, resource: Resource, replicas: int, name: str = "web", *, annotations: Mapping[str, str] | None = None
+    ) -> list[Object]:
+        """Make a Deployment or a StatefulSet; return its pods once they are Ready."""
+        labels = {"app": name}
+        container = {"name": "web", "image": "nginx:1.27"}
+        metadata = {"labels": labels, "annotations": dict(annotations or {})}
+        spec: Object = {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": metadata, "spec": {"containers": [container]}},
+        }
+        if resource.kind == "StatefulSet":
+            spec["serviceName"] = name
+        self.admin.create(resource, {"metadata": {"name": name}, "spec": spec}, self.namespace)
+        until(lambda: sum(map(is_ready, self.pods(name))) == replicas)
+        return self.pods(name)
+
+    def expose(self, name: str = "web", *, at_least: int) -> None:
+        """Make a Service of the workload's pods, and a budget that lets none go below a number of them."""
+        service = {"metadata": {"name": name}, "spec": {"selector": {"app": name}, "ports": [{"port": 80}]}}
+        budget = {"minAvailable": at_least, "selector": {"matchLabels": {"app": name}}}
+        self.admin.create(SERVICES, service, self.namespace)
+        self.admin.create(PDBS, {"metadata": {"name": name}, "spec": budget}, self.namespace)
+
+    def pods(self, name: str = "web") -> list[Object]:
+        """Return the workload's pods; one in quarantine is none of them."""
+        return self.admin.list(PODS, self.namespace, labels=f"app={name}")
+
+    def held(self) -> list[Object]:
+        """Return the pods in quarantine."""
+        return self.admin.list(PODS, self.namespace, labels=f"{marks.COMPROMISED}=true")
+
+    def is_whole(self, replicas: int, name: str = "web") -> bool:
+        """Tell whether the workload has just its replicas, all Ready and none of them on its way out."""
+        pods = self.pods(name)
+        return len(pods) == replicas and all(is_ready(pod) and not marks.is_retiring(pod) for pod in pods)
 
 
-def pods(api: Cluster) -> list[dict[str, Any]]:
-    """Return the Deployment's pods."""
-    return api.list(PODS, NAMESPACE, labels="app=web")
+def api_of(kubeconfig: str) -> Api:
+    """Return the API server of a kubeconfig in JSON, as its user."""
+    config = json.loads(Path(kubeconfig).read_text(encoding="utf-8"))
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    authority = cluster.get("certificate-authority")
+    return Api(cluster["server"], user["token"], Path(authority) if authority else None)
+
+
+def uids(pods: Sequence[Object]) -> set[str]:
+    """Return who they are."""
+    return {pod["metadata"]["uid"] for pod in pods}
 
 
 def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -53,6 +112,11 @@ def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.1)
+
+
+def until_the_next_second() -> None:
+    """Wait until every pod made so far is older than now: creationTimestamp has whole seconds."""
+    time.sleep(1.05 - time.time() % 1)
 
 
 def request(pod: Mapping[str, Any]) -> tuple[str, dict[str, str], bytes]:
@@ -83,7 +147,3 @@ def request(pod: Mapping[str, Any]) -> tuple[str, dict[str, str], bytes]:
         "content-type": "application/json",
     }
     return identity, headers, json.dumps(alert).encode()
-
-
-def _named(name: str) -> dict[str, str]:
-    return {"name": name, "namespace": NAMESPACE}

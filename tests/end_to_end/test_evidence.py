@@ -9,27 +9,28 @@ from typing import Any
 import pytest
 
 from molt import marks
-from molt.cluster import PODS
+from molt.cluster import DEPLOYMENTS, PODS
 from molt.embedded.runtime.runtime import Runtime
 from molt.evidence.archive import Archive
 from molt.evidence.audit import verify
 from molt.evidence.bundle import bundle_id, unpack
 from molt.evidence.folder import Folder
-from tests.end_to_end.shop import NAMESPACE, open_shop, request, until
+from tests.end_to_end.shop import QUARANTINE, Shop, request, until
 from tests.end_to_end.test_accounting import no_traceback, post
 
-REMEDIES = [{"evidence": {"ifMissing": "Stop"}}, {"quarantine": {}}]
+EVIDENCE = {"evidence": {"ifMissing": "Stop"}}
 
 
 @pytest.mark.slow
-def test_evidence_is_kept_and_then_the_pod_is_isolated(runtime: Runtime, folder: Path) -> None:
+def test_evidence_is_kept_and_then_the_pod_is_isolated(runtime: Runtime, shop: Shop, folder: Path) -> None:
     """The store is in the state folder; the pod in the bundle still has its labels; one line of its log."""
-    target, *_ = open_shop(runtime.admin, 2, REMEDIES)
+    shop.enforce(EVIDENCE, QUARANTINE)
+    target, *_ = shop.workload(DEPLOYMENTS, 2)
     identity, headers, body = request(target)
     archive = Archive(Folder(folder / "evidence"))
     name = bundle_id(identity, target["metadata"]["uid"])
     post(runtime, headers, body)
-    until(lambda: marks.is_compromised(runtime.admin.get(PODS, target["metadata"]["name"], NAMESPACE)))
+    until(lambda: marks.is_compromised(runtime.admin.get(PODS, target["metadata"]["name"], shop.namespace)))
     found = verify(archive)
     assert ((), [name]) == (found.findings, [entry.bundle for entry in found.entries])
     pod = json.loads(unpack(archive.file(name) or b"").files["pod.json"])

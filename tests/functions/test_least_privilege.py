@@ -20,8 +20,8 @@ from molt.cluster.resources import ADMISSION_POLICIES
 from molt.events import Event
 from molt.itinerary import Step
 from molt.outcome import Done
-from quarantine.handler import handle as quarantine
-from rotate.handler import handler
+from quarantine.handler import handler as quarantine
+from rotate.handler import handler as rotate
 from tag.handler import handle as tag
 from terminate.handler import handle as terminate
 from tests.functions.evidence.world import Case, container, status, step
@@ -82,8 +82,9 @@ def _quarantine() -> set[Right]:
     for kind in KINDS:
         cluster, clock = _cluster(kind)
         cluster.put(ADMISSION_POLICIES, {"metadata": {"name": fence.NAME}})
-        quarantine(event_of(slip_for(cluster.pods()[0], QUARANTINE, limits={"perWorkload": "50%"})), cluster, clock)
-        quarantine(TICK, cluster, clock)
+        handle = quarantine()
+        handle(event_of(slip_for(cluster.pods()[0], QUARANTINE, limits={"perWorkload": "50%"})), cluster, clock)
+        handle(TICK, cluster, clock)
         asked |= _asked(cluster)
     return asked
 
@@ -95,7 +96,7 @@ def _bump(cluster: FakeCluster) -> None:
 
 def _rotate() -> set[Right]:
     asked: set[Right] = set()
-    handle = handler(b"sixteen bytes or more")
+    handle = rotate(b"sixteen bytes or more")
     for kind in KINDS:
         cluster, clock = _cluster(kind)
         cluster.policy(selector={})

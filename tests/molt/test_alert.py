@@ -212,21 +212,31 @@ def test_tags(written: Any, expected: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"), [(None, "syscall"), ("", "syscall"), ("syscalls", "syscall"), ("x", "x")]
+    ("written", "expected"),
+    [
+        (None, "syscall"),
+        ("", "syscall"),
+        ("syscalls", "syscall"),
+        ("SYSCALL", "syscall"),
+        ("K8S_AUDIT", "k8s_audit"),
+        ("INTERNAL", "internal"),
+        ("My_Plugin", "My_Plugin"),
+    ],
 )
 def test_source(written: Any, expected: str) -> None:
-    """What names no source must be a syscall's, and Falcosidekick's word for that the same."""
+    """What names no source must be a syscall's, and the words of Falcosidekick and of Falco's gRPC API the same."""
     assert expected == alert(source=written).source
 
 
 def test_identity_is_the_uuid() -> None:
-    """Falcosidekick's uuid must be the identity, before an id."""
-    assert "u" == alert(uuid="u", id="i").id
-    assert "i" == alert(uuid=None, id="i").id
+    """Falcosidekick's uuid must be the identity, before an id; an id counts only in what to_dict wrote."""
+    assert "u" == alert(uuid="u", id="i", outputFields={}).id
+    assert "i" == alert(uuid=None, id="i", outputFields={}).id
+    assert alert().id == alert(id="of a rule").id == alert(id=7).id
 
 
-@pytest.mark.parametrize("uuid", ["x" * 129, "a\nb", ""])
-def test_absurd_identity_counts_as_none(uuid: str) -> None:
+@pytest.mark.parametrize("uuid", ["x" * 129, "a\nb", "", 7, ["u"], {"u": 1}])
+def test_absurd_identity_counts_as_none(uuid: object) -> None:
     """An identity that could not stand in a log or an annotation must be replaced by the hash."""
     assert alert().id == alert(uuid=uuid).id
 
@@ -242,6 +252,30 @@ def test_identity_without_uuid_is_the_same_for_the_same_alert() -> None:
         alert(hostname="h", time="2026-01-02T03:04:05.120000001Z", output="o", rule="S"),
     ):
         assert base.id != other.id
+
+
+def test_identity_without_uuid_tells_alerts_apart_that_read_alike() -> None:
+    """The same text in the same second about two pods, or without any text, must be two alerts."""
+    alike = {"time": "2026-01-02T03:04:05Z", "output": "A shell was spawned"}
+    pods = [{"k8s.ns.name": "shop", "k8s.pod.name": name} for name in ("web-1", "web-2")]
+    containers = [{"container.id": digit * 12} for digit in "ab"]
+    processes = [{"proc.name": name} for name in ("sh", "nc")]
+    identities = [alert(**alike, output_fields=fields).id for fields in (*pods, *containers)]
+    identities += [alert(time=alike["time"], output_fields=fields).id for fields in processes]
+    assert len(identities) == len(set(identities))
+
+
+def test_identity_without_uuid_is_the_same_through_every_door() -> None:
+    """Nested or flat, with the container's whole id or a part, with a field of the forwarder's: it is one alert."""
+    told = {"hostname": "h", "time": "2026-01-02T03:04:05.000000001Z", "output": "o"}
+    flat = {"container.id": "ab" * 6, "evt.time": 1}
+    doors = (
+        flat,
+        {"container": {"id": "ab" * 6}, "evt": {"time": "1"}},
+        flat | {"container.id": f"containerd://{'AB' * 32}"},
+        flat | {"cluster": "prod"},
+    )
+    assert 1 == len({alert(**told, output_fields=fields).id for fields in doors})
 
 
 def test_message_goes_before_output() -> None:
@@ -358,6 +392,9 @@ _ALLOWED = "Emergency, Alert, Critical, Error, Warning, Notice, Informational, D
     [
         ({}, "rule: missing"),
         ({"rule": "", "priority": "Notice"}, "rule: missing"),
+        ({"log": '{"rule":"R"}'}, "rule: missing, but log seems to hold an alert: send that by itself"),
+        ({"a": 1, "event": {"rule": "R"}}, "rule: missing, but event seems to hold an alert: send that by itself"),
+        ({"log": "a rule", "event": {"kind": "alert"}}, "rule: missing"),
         ({"rule": 7, "priority": "Notice"}, "rule: not a string"),
         ({"rule": "R"}, f'priority: "" is not one of {_ALLOWED}'),
         ({"rule": "R", "priority": "Critcal"}, f'priority: "Critcal" is not one of {_ALLOWED}'),
@@ -366,7 +403,6 @@ _ALLOWED = "Emergency, Alert, Critical, Error, Warning, Notice, Informational, D
         ({"rule": "R", "priority": "Notice", "message": {}}, "message: not a string"),
         ({"rule": "R", "priority": "Notice", "source": 1}, "source: not a string"),
         ({"rule": "R", "priority": "Notice", "hostname": 1}, "hostname: not a string"),
-        ({"rule": "R", "priority": "Notice", "uuid": 1}, "uuid: not a string"),
         ({"rule": "R", "priority": "Notice", "output_fields": []}, "output_fields: not an object"),
         ({"rule": "R", "priority": "Notice", "outputFields": "x"}, "outputFields: not an object"),
         ({"rule": "R", "priority": "Notice", "tags": [1]}, "tags: not a list of strings"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -81,3 +82,37 @@ def test_leaks_are_read_back(lines: list[str]) -> None:
 def test_leaks_that_cannot_be_read_are_none(text: str) -> None:
     """Then they are looked for anew."""
     assert marks.leaks_of(_pod(annotations={marks.LEAKS: text})) is None
+
+
+OWNER = {
+    "apiVersion": "apps/v1",
+    "kind": "ReplicaSet",
+    "name": "web-5d9c7b",
+    "uid": "7d9f5c2e-0000-4000-8000-000000000001",
+}
+
+
+def test_the_controller_that_released_a_pod_is_read_back() -> None:
+    """What else an ownerReference has is left out."""
+    text = json.dumps({**OWNER, "controller": True, "blockOwnerDeletion": True})
+    assert OWNER == marks.owner(_pod(annotations={marks.OWNER: text}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        json.dumps({name: part for name, part in OWNER.items() if name != "uid"}),
+        json.dumps({**OWNER, "uid": 5}),
+        json.dumps({**OWNER, "kind": "Replica Set"}),
+        json.dumps({**OWNER, "name": "../secrets/x"}),
+        json.dumps({**OWNER, "apiVersion": "x" * 254}),
+    ],
+)
+def test_what_could_be_no_controller_is_none(text: str) -> None:
+    """An attacker who writes the annotation gets nothing into a slip, a path or a log that could not be there."""
+    assert marks.owner(_pod(annotations={marks.OWNER: text})) is None

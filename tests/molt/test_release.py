@@ -10,7 +10,7 @@ from molt import marks, release
 from molt.cluster import NotFound
 from molt.outcome import TemporaryError
 from molt.release import NotReleasable, Released
-from quarantine.handler import handle
+from quarantine.handler import handler
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
 from tests.functions.slips import QUARANTINE, event_of, slip_for
 
@@ -26,7 +26,7 @@ def _quarantined(cluster: FakeCluster) -> dict[str, Any]:
     """Isolate the first pod and return it as it was before."""
     pod = cluster.pods()[0]
     before: dict[str, Any] = {**pod, "metadata": dict(pod["metadata"])}
-    handle(event_of(slip_for(pod, QUARANTINE)), cluster, FakeClock())
+    handler()(event_of(slip_for(pod, QUARANTINE)), cluster, FakeClock())
     cluster.asked()
     return before
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from molt import resolve, target
+from molt.outcome import TemporaryError
 from tests.functions.detect_router.world import CONTAINER, CREATED, UID, World, alert, pod
 
 GONE = {"k8s.ns.name": None, "k8s.pod.name": None}
@@ -32,6 +34,11 @@ TWO = {"nodeName": "n1", "containers": [{"name": "web"}, {"name": "proxy"}]}
             {"fields": {"container.id": "host"}},
             "host alert: it names no pod and no container, and there is no remedy for nodes",
         ),
+        (
+            {"fields": GONE | {"container.id": "", "evt.type": "connect"}},
+            "the alert names no pod and no container: Falco did not know them, or its rule does not print them",
+        ),
+        ({"output_fields": {}}, "the alert's output_fields are empty or absent, so it names no pod and no container"),
         (
             {"source": "aws_cloudtrail"},
             "aws_cloudtrail alert: it is about no pod, and there are remedies for pods only",
@@ -174,6 +181,63 @@ def test_an_alert_that_points_at_no_pod_asks_nothing() -> None:
     world = World(pod())
     assert "host alert" in str(resolve.find(alert({"container.id": "host"}), world))
     assert [] == world.asked
+
+
+SEEN_AT = datetime(2026, 11, 1, 10, 0, 30, 123456, tzinfo=UTC)
+NEW = {"container.id": OTHER_ID}
+LATER = "2026-11-01T10:00:33Z"
+
+
+@pytest.mark.parametrize(
+    ("fields", "change", "age", "late"),
+    [
+        pytest.param(NEW, {}, 0, True, id="seen just now"),
+        pytest.param(NEW, {}, 5, True, id="seen five seconds ago"),
+        pytest.param(NEW, {}, 5.1, False, id="seen earlier"),
+        pytest.param(NEW, {}, -5, True, id="seen by a clock that is ahead"),
+        pytest.param(NEW, {}, -5.1, False, id="seen by a clock that is wrong"),
+        pytest.param(NEW, {"creationTimestamp": "2026-11-01T10:00:32Z"}, 0, True, id="pod created within the skew"),
+        pytest.param(NEW, {"creationTimestamp": LATER}, 0, False, id="pod created later"),
+        pytest.param(NEW, {"creationTimestamp": None}, 0, False, id="pod created nobody knows when"),
+        pytest.param(NEW | {"k8s.pod.uid": OTHER_UID}, {}, 0, False, id="the UID is another"),
+        pytest.param({"container.id": None}, {}, 0, False, id="no container to wait for"),
+    ],
+)
+def test_the_kubelet_is_given_time(fields: dict[str, Any], change: dict[str, Any], age: float, *, late: bool) -> None:
+    """An unknown container proves nothing while the alert is fresh and the pod older than it."""
+    assert late == target.is_late(alert(fields), pod(**change), SEEN_AT + timedelta(seconds=age))
+
+
+def test_an_alert_without_a_time_is_never_fresh() -> None:
+    """It could be tried again without end."""
+    assert not target.is_late(alert(NEW, time=None), pod(), SEEN_AT)
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        pytest.param({}, ["get pods"], id="by full name"),
+        pytest.param({"k8s.ns.name": None}, ["list pods"], id="by name alone"),
+        pytest.param(GONE, ["list pods"], id="by container"),
+    ],
+)
+def test_a_container_not_reported_yet_is_looked_for_again(fields: dict[str, Any], asked: list[str]) -> None:
+    """A fresh alert is to come again in a second; the kubelet's report finds its pod, and age ends the waiting."""
+    world = World(wanted := pod())
+    fresh = alert(fields | NEW)
+    with pytest.raises(TemporaryError, match=r"no pod has container 0123456789ab yet") as caught:
+        resolve.find(fresh, world, SEEN_AT)
+    assert 1 == caught.value.retry_after
+    assert asked == world.asked
+    assert isinstance(resolve.find(fresh, world, SEEN_AT + timedelta(minutes=1)), str)
+    assert isinstance(resolve.find(fresh, world), str), "without a clock nobody tries again"
+    wanted["status"] = {"containerStatuses": [{"name": "web", "containerID": f"containerd://{OTHER_ID}{'0' * 52}"}]}
+    assert wanted == resolve.find(fresh, world, SEEN_AT)
+
+
+def test_where_no_pod_is_nothing_is_waited_for() -> None:
+    """A container on a node without pods is nobody's."""
+    assert "no pod has container 0123456789ab" == resolve.find(alert(GONE | NEW), World(), SEEN_AT)
 
 
 def test_the_skew_is_shorter_than_a_pods_life() -> None:

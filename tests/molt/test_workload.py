@@ -1,6 +1,7 @@
 """molt.workload: what a pod's own object says.
 
 controller, top      none | ReplicaSet of a Deployment | bare ReplicaSet | StatefulSet | owner that controls nothing
+top                  retiring, released from a ReplicaSet
 is_ready             Ready | not Ready | no status | terminating
 container_ids        running, init, ephemeral, terminated, last one before a restart | not reported yet
 created_at, started_at
@@ -8,12 +9,13 @@ created_at, started_at
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from molt import workload
+from molt import marks, workload
 from molt.itinerary import Workload
 
 UID = "7d9f5c2e-0000-4000-8000-000000000001"
@@ -50,6 +52,19 @@ def test_the_workload_is_the_deployment_above_a_replica_set(
     """The name of a Deployment is that of its ReplicaSet without the template's hash; the UID is the controller's."""
     found = workload.top(pod(owner={"apiVersion": "apps/v1", "kind": kind, "name": name}, labels=labels))
     assert Workload("apps/v1", *expected, UID) == found
+
+
+def test_a_retiring_pod_still_belongs_to_the_workload_that_released_it() -> None:
+    """An attack on the old pod of a move is one on its workload; a pod of which only the label says so has none."""
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-6d5f7c9b8", "uid": UID, "controller": True}
+    notes = {marks.OWNER: json.dumps(owner), marks.ORIGINAL_LABELS: '{"pod-template-hash":"6d5f7c9b8"}'}
+    retiring = {marks.RETIRING: "true"}
+    old = pod(labels=retiring, metadata={"labels": retiring, "annotations": notes})
+    assert Workload("apps/v1", "Deployment", "web", UID) == workload.top(old)
+    del notes[marks.ORIGINAL_LABELS]
+    assert Workload("apps/v1", "ReplicaSet", "web-6d5f7c9b8", UID) == workload.top(old)
+    assert workload.top(pod(metadata={"annotations": notes})) is None
+    assert workload.top(pod(labels=retiring)) is None
 
 
 def test_a_pod_is_ready_by_its_condition_unless_it_is_on_its_way_out() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.real.kubectl import Kubectl
 from tests.real.manifests import ROOT, accounts, apply_all, documents, establish, functions
 
 if TYPE_CHECKING:
@@ -22,3 +23,9 @@ def installed(control_plane: ControlPlane) -> Api:
     for function in functions():
         apply_all(api, accounts(function))
     return api
+
+
+@pytest.fixture(scope="session")
+def kubectl(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+    """Return the testbed's kubectl, as administrator."""
+    return Kubectl(control_plane.kubectl, control_plane.kubeconfig(tmp_path_factory.mktemp("kubectl") / "config"))

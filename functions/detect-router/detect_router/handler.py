@@ -26,7 +26,10 @@ ROUTED: Final = "io.molt-project.alert.routed.v1"
 
 
 def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
-    """Answer an alert with its itinerary, or ignore it for a reason. Raises BadEvent, and what the API raises."""
+    """Answer an alert with its itinerary, or ignore it for a reason.
+
+    Raises BadEvent, what the API raises, and TemporaryError while the alert is fresh and its container not reported.
+    """
     alert = Alert.parse(event.data)
     # Before any call: Falco reports molt's own calls to the API, and must not cause more of them.
     if alert.namespace and (objection := guard.protected_namespace(alert.namespace)):
@@ -34,7 +37,7 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
     known = policies.read(cluster, clock)
     if reason := routes.hopeless(alert, known):
         return Ignored(reason)
-    pod = resolve.find(alert, cluster)
+    pod = resolve.find(alert, cluster, clock.now())
     if isinstance(pod, str):
         return Ignored(pod)
     route = routes.route(alert, known, pod)

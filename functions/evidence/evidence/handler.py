@@ -12,10 +12,10 @@ from molt.cluster import PODS, NotFound
 from molt.evidence.archive import Archive
 from molt.evidence.bundle import bundle_id, pack
 from molt.itinerary import Entry, Slip
-from molt.outcome import Done, MoltError, Outcome, PermanentError, Skipped, TemporaryError
+from molt.outcome import BadEvent, Done, MoltError, Outcome, PermanentError, Skipped, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from molt.cluster import Cluster
@@ -51,11 +51,9 @@ def handler(objects: Objects, collector: str) -> Handler:
         parameters = slip.current(FUNCTION).parameters
         stops = parameters.get("ifMissing") == STOP
         now = clock.now()
-        patient = stops or (event.time is not None and now - event.time < PATIENCE)
-        wanted = Wanted(
-            int(parameters.get("logLines") or LOG_LINES), checkpoint=bool(parameters.get("checkpoint")), patient=patient
-        )
-        one = Collector(cluster, clock, slip, wanted)
+        patient = stops or (event.time is not None and abs(now - event.time) < PATIENCE)
+        checkpoint = parameters.get("checkpoint") is True
+        one = Collector(cluster, clock, slip, Wanted(_lines(parameters), checkpoint=checkpoint, patient=patient))
         if slip.mode == "DryRun":
             return _rehearsed(slip, event, one, now)
         name = bundle_id(slip.alert["id"], slip.target.uid)
@@ -70,6 +68,14 @@ def handler(objects: Objects, collector: str) -> Handler:
         return _done(slip, event, entry, bundle, now)
 
     return handle
+
+
+def _lines(parameters: Mapping[str, Any]) -> int:
+    """Return how many lines of a log are wanted."""
+    lines = parameters.get("logLines", LOG_LINES)
+    if type(lines) is not int or lines < 1:
+        raise BadEvent("itinerary[0].parameters.logLines: not a whole number from 1 on")
+    return lines
 
 
 def _pod(one: Collector) -> dict[str, Any] | None:

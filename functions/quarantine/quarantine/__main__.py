@@ -6,7 +6,7 @@ import os
 import sys
 
 from molt.process import run
-from quarantine.handler import FUNCTION, handle
+from quarantine.handler import FUNCTION, handler
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda _: handle, os.environ))
+    sys.exit(run(FUNCTION, lambda _: handler(), os.environ))

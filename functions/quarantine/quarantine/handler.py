@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
@@ -20,18 +20,20 @@ from molt.cluster import (
 )
 from molt.itinerary import Entry, Slip
 from molt.outcome import Done, MoltError, Outcome, Skipped, TemporaryError
+from molt.turns import Turns
 from quarantine import isolation, leaks, limits, tick
 from quarantine.isolation import Next
 from quarantine.report import report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from molt.cluster import Cluster
     from molt.events import Event
-    from molt.itinerary import Target
     from molt.outcome import Clock
+
+Object = dict[str, Any]
 
 FUNCTION = "quarantine"
 QUARANTINED = "io.molt-project.pod.quarantined.v1"
@@ -41,109 +43,154 @@ ATTEMPTS = 4
 _WORKLOADS = {resource.kind: resource for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS)}
 
 
-def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
-    """Isolate the slip's target, unless there is a reason not to; on a tick, mend the fence.
+def handler(turns: Turns | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler.
+
+    Whoever is bound by limits takes `turns` in it from the count to the patch, so that no two use up the same place.
+    """
+    turns = turns or Turns()
+
+    def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+        if event.type == tick.TICK:
+            return tick.handle(cluster)
+        return _handle(Part(event, Slip.parse(event.data), cluster, clock), turns)
+
+    return handle
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One event, what it asks for, and what to do it with."""
+
+    event: Event
+    slip: Slip
+    cluster: Cluster
+    clock: Clock
+
+    @property
+    def dry_run(self) -> bool:
+        """Tell whether nothing is to change."""
+        return self.slip.mode == "DryRun"
+
+
+def _handle(part: Part, turns: Turns) -> Outcome:
+    """Isolate the slip's target, unless there is a reason not to.
 
     Raises BadEvent for an event that is no slip with `quarantine` at its head, TemporaryError when the pod changed
-    under every attempt, and the errors of molt.cluster.
+    under every attempt or its turn did not come, and the errors of molt.cluster.
     """
-    if event.type == tick.TICK:
-        return tick.handle(cluster)
-    slip = Slip.parse(event.data)
+    slip = part.slip
     slip.current(FUNCTION)
-    dry_run = slip.mode == "DryRun"
-    ready = False
+    pod = _find(part)
+    if excuse := isolation.excuse(pod, slip):
+        return _excused(excuse, pod, part)
+    with turns.of("limits") if slip.policy.limits and not part.dry_run else nullcontext():
+        if reason := _over_limit(part):
+            return Skipped(reason)
+        settled = _isolate(part, pod)
+    return _told(part, settled) if isinstance(settled, dict) else settled
+
+
+def _isolate(part: Part, pod: Object | None) -> Outcome | Object:
+    """Make sure of the policy and patch the pod, which is read again as often as it changed meanwhile.
+
+    Return the pod as it is then, or the outcome when it is not to be isolated any more.
+    """
+    slip, cluster = part.slip, part.cluster
+    target, ensured = slip.target, False
     for _ in range(ATTEMPTS):
-        pod = _find(cluster, slip.target)
         if excuse := isolation.excuse(pod, slip):
-            return _excused(excuse, pod, slip, event, cluster, clock)
-        if not ready:
-            if reason := _over_limit(slip, cluster, clock.now()):
-                return Skipped(reason)
-            # Before the label: the moment that the pod has it, the policy selects it.
-            policy = isolation.deny_all(slip.target.namespace)
-            cluster.apply(NETWORK_POLICIES, policy, slip.target.namespace, manager=MANAGER, dry_run=dry_run)
-            ready = True
-        now = clock.now()
+            return _excused(excuse, pod, part)
+        now = part.clock.now()
         try:
-            isolated = _isolate(cluster, slip, pod or {}, now)
+            if not ensured:
+                # Before the label: the moment that the pod has it, the policy selects it.
+                policy = isolation.deny_all(target.namespace)
+                cluster.apply(NETWORK_POLICIES, policy, target.namespace, manager=MANAGER, dry_run=part.dry_run)
+                ensured = True
+            patch = isolation.patch(pod or {}, slip, now)
+            return cluster.merge(PODS, target.name, patch, target.namespace, dry_run=part.dry_run)
         except (Conflict, NotFound):
-            continue
-        return _done(slip, event, now, report(cluster, slip, isolated, now))
-    raise TemporaryError(f"pod {slip.target.namespace}/{slip.target.name} changed under each of {ATTEMPTS} attempts")
+            pod = _find(part)
+    raise TemporaryError(f"pod {target.namespace}/{target.name} changed under each of {ATTEMPTS} attempts")
 
 
-def _find(cluster: Cluster, target: Target) -> dict[str, Any] | None:
+def _told(part: Part, isolated: Object) -> Outcome:
+    """Tell of the isolation, out of turn: by an Event, as far as it goes, and by what leaks."""
+    now = _since(isolated, part)
+    if not part.dry_run:
+        with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
+            part.cluster.create(EVENTS, isolation.notice(part.slip, now), part.slip.target.namespace)
+    return _done(part, now, report(part.cluster, part.slip, isolated, now))
+
+
+def _since(pod: Object, part: Part) -> datetime:
+    """Return when the pod says that it was isolated; now, when it does not."""
+    return marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT)) or part.clock.now()
+
+
+def _find(part: Part) -> Object | None:
     """Return what has the target's name now; None when nothing has."""
+    target = part.slip.target
     try:
-        return cluster.get(PODS, target.name, target.namespace)
+        return part.cluster.get(PODS, target.name, target.namespace)
     except NotFound:
         return None
 
 
-def _over_limit(slip: Slip, cluster: Cluster, now: datetime) -> str | None:
+def _over_limit(part: Part) -> str | None:
     """Return which of the policy's limits is used up, or None."""
-    bounds = slip.policy.limits
+    slip, bounds = part.slip, part.slip.policy.limits
     if not bounds:
         return None
-    isolated = cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
-    replicas = isolation.replicas_of(_workload(slip.target, cluster) if limits.needs_replicas(bounds) else None)
+    listed = part.cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
+    # Not the target itself: this alert, delivered twice at once, may have isolated it since it was read.
+    others = [pod for pod in listed if pod["metadata"]["uid"] != slip.target.uid]
+    replicas = isolation.replicas_of(_workload(part) if limits.needs_replicas(bounds) else None)
     workload = (slip.target.namespace, isolation.workload_of(slip.target))
-    return limits.exceeded(bounds, isolated, workload, replicas, now)
+    return limits.exceeded(bounds, others, workload, replicas, part.clock.now())
 
 
-def _workload(target: Target, cluster: Cluster) -> dict[str, Any] | None:
+def _workload(part: Part) -> Object | None:
     """Return the object that keeps the pod's replicas, when it is there and of a kind that counts them."""
+    target = part.slip.target
     resource = target.workload and _WORKLOADS.get(target.workload.kind)
     if not target.workload or not resource:
         return None
     try:
-        return cluster.get(resource, target.workload.name, target.namespace)
+        return part.cluster.get(resource, target.workload.name, target.namespace)
     except NotFound:
         return None
 
 
-def _isolate(cluster: Cluster, slip: Slip, pod: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Send the patch, and then, as far as it goes, the Event that tells of it; return the pod as it is then."""
-    dry_run = slip.mode == "DryRun"
-    target = slip.target
-    isolated = cluster.merge(PODS, target.name, isolation.patch(pod, slip, now), target.namespace, dry_run=dry_run)
-    if not dry_run:
-        with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
-            cluster.create(EVENTS, isolation.notice(slip, now), target.namespace)
-    return isolated
-
-
-def _excused(
-    excuse: isolation.Excuse, pod: dict[str, Any] | None, slip: Slip, event: Event, cluster: Cluster, clock: Clock
-) -> Outcome:
+def _excused(excuse: isolation.Excuse, pod: Object | None, part: Part) -> Outcome:
     """Return the outcome for a pod that is not to be isolated now."""
     if excuse.then is Next.STOP:
         return Skipped(excuse.reason)
     if excuse.then is Next.REPEAT and pod:
-        at = marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT)) or clock.now()
-        return _done(slip, event, at, report(cluster, slip, pod, at))
-    now = clock.now()
-    left = slip.record(Entry(FUNCTION, "skipped", excuse.reason, marks.stamp(now)))
+        at = _since(pod, part)
+        return _done(part, at, report(part.cluster, part.slip, pod, at))
+    now = part.clock.now()
+    left = part.slip.record(Entry(FUNCTION, "skipped", excuse.reason, marks.stamp(now)))
     if not left.itinerary:
         return Skipped(excuse.reason)
-    return Skipped(excuse.reason, left.event(function=FUNCTION, type=SKIPPED, cause=event, time=now))
+    return Skipped(excuse.reason, left.event(function=FUNCTION, type=SKIPPED, cause=part.event, time=now))
 
 
-def _done(slip: Slip, event: Event, at: datetime, findings: Sequence[str]) -> Done:
+def _done(part: Part, at: datetime, findings: Sequence[str]) -> Done:
     """Return the fact that follows; the same for a redelivery, since all of it comes from the slip and the pod."""
-    rehearsed = slip.mode == "DryRun"
+    slip = part.slip
     reason = isolation.account(slip.target)
     if leaky := leaks.certain(findings):
         reason += f"; still leaks: {', '.join(sorted({leak.partition(':')[0] for leak in leaky}))}"
     entry = Entry(
         FUNCTION,
-        "rehearsed" if rehearsed else "acted",
+        "rehearsed" if part.dry_run else "acted",
         reason,
         marks.stamp(at),
         {"pod": slip.target.name, "workload": isolation.workload_of(slip.target), "leaks": list(findings)},
     )
     left = slip.record(entry)
     steps = leaks.following(findings, slip.current(FUNCTION).parameters.get("ifLeaky"), left.itinerary)
-    fact = replace(left, itinerary=steps).event(function=FUNCTION, type=QUARANTINED, cause=event, time=at)
-    return Done(fact, reason, rehearsed)
+    fact = replace(left, itinerary=steps).event(function=FUNCTION, type=QUARANTINED, cause=part.event, time=at)
+    return Done(fact, reason, part.dry_run)

@@ -1,6 +1,7 @@
 """How much a policy may isolate: pure, from the pods that are in quarantine now.
 
-The counts are read, not reserved: alerts that are handled at the same moment see the same counts, and may each pass.
+The counts are read, not reserved. In one process alerts take turns from the count to the patch, so that they are exact;
+alerts that two processes handle at the same moment see the same counts, and may each pass.
 """
 
 from __future__ import annotations

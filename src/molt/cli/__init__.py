@@ -20,7 +20,7 @@ def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 3."""
     logging.basicConfig(level=logging.ERROR)  # what a library warns of while a broker restarts is no news
     try:
-        build()(obj=dict(os.environ))
+        build()(prog_name="molt", obj=dict(os.environ))
     except MoltError as error:
         complain(error.reason)
         sys.exit(EXIT_ABSENT)

@@ -33,7 +33,7 @@ def listing(
         rows = [
             (one.bundle, f"{one.namespace}/{one.pod}", one.policy, one.alert, one.at, str(one.size)) for one in entries
         ]
-        show_table("Evidence", columns, rows)
+        show_table(columns, rows, "Evidence")
     else:
         say("No evidence was kept.")
 
@@ -76,7 +76,7 @@ def verify(
     if json_:
         show_json({"sound": found.sound, "bundles": len(found.entries), "head": found.head, "findings": findings})
     elif findings:
-        show_table("Not as it was written", ("Where", "What"), [tuple(finding.values()) for finding in findings])
+        show_table(("Where", "What"), [tuple(finding.values()) for finding in findings], "Not as it was written")
     else:
         say(
             f"{len(found.entries)} bundles and their index are as they were written. Anchor: {found.head or 'none yet'}"
@@ -121,6 +121,6 @@ def _describe(bundle: Bundle) -> None:
     say(f"Collected {custody['collectedAt']} by {custody.get('collector')} with {custody.get('tool')}")
     say(f"For alert {alert['id']} ({alert.get('rule')}), policy {policy['name']}, cluster {custody.get('cluster')}")
     files = [(one["path"], str(one["size"]), one.get("truncated", ""), one["sha256"]) for one in manifest["files"]]
-    show_table("Files", ("Path", "Bytes", "Cut", "SHA-256"), files)
+    show_table(("Path", "Bytes", "Cut", "SHA-256"), files, "Files")
     if missing := bundle.missing:
-        show_table("Missing", ("What", "Why"), [(one.what, one.why) for one in missing])
+        show_table(("What", "Why"), [(one.what, one.why) for one in missing], "Missing")

@@ -84,13 +84,13 @@ def _explained(
 def _show(one: Explained) -> None:
     alert = one.alert
     say(f"{alert.rule}  ({alert.priority}, alert {alert.id})", "bold")
-    say(f"  {one.explanation}", "dim" if one.explanation.ignored else "green")
-    say(f"  {_target(one)}")
+    say(str(one.explanation), "yellow" if one.explanation.ignored else "green", indent=2)
+    say(_target(one), indent=2)
     rows = [
         (_order(verdict.order), verdict.policy, verdict.mode, verdict.answers, verdict.why)
         for verdict in one.explanation.verdicts
     ]
-    show_table("", ("Order", "Policy", "Mode", "Answers", "Why"), rows)
+    show_table(("Order", "Policy", "Mode", "Answers", "Why"), rows)
 
 
 def _target(one: Explained) -> str:

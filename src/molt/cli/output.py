@@ -9,6 +9,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,10 +26,14 @@ EXIT_INTERRUPTED = 130
 
 _CELL = 400  # characters of one cell, and
 _LINE = 2000  # of a line; untrusted text may be of any length
+_GAP = 3  # characters between two cells
+_NAME = 28  # characters of a name that is not folded if that can be helped
+_READABLE = 16  # no column of text is narrower if that can be helped
+_ASSUMED = 80  # characters of a line that rich assumes of what is no terminal and
+_WIDE = 200  # what we write there instead: in a file or a pipe a folded name is no longer found
 
 _STYLES = {
     "acted": "green",
-    "matches": "green",
     "quarantined": "red",
     "moving": "yellow",
     "skipped": "yellow",
@@ -36,7 +41,6 @@ _STYLES = {
     "dead-lettered": "red",
     "refused": "red",
     "invalid": "red",
-    "no": "red",
     "yes": "green",
 }
 
@@ -46,9 +50,9 @@ def complain(line: str) -> None:
     sys.stderr.write(f"molt: {printable(line, _LINE)}\n")
 
 
-def say(line: str, style: str = "") -> None:
-    """Print one line."""
-    Console(highlight=False, soft_wrap=True).print(Text(printable(line, _LINE), style=style))
+def say(line: str, style: str = "", *, indent: int = 0) -> None:
+    """Print one line, `indent` blanks to the right."""
+    _console().print(Text(" " * indent + printable(line, _LINE), style=style), soft_wrap=True)
 
 
 def show_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -57,19 +61,45 @@ def show_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.flush()
 
 
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table."""
-    Console(highlight=False).print(table(title, columns, rows))
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """Print a table with an empty line after it; every cell is text, whatever it holds."""
+    console = _console()
+    cells = [[_cell(value) for value in row] for row in rows]
+    made = Table(box=SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
+    texts = [[column, *(row[position].plain for row in cells)] for position, column in enumerate(columns)]
+    for column, width in zip(columns, _widths(texts, console.width), strict=True):
+        made.add_column(column, overflow="fold", width=width)
+    for row in cells:
+        made.add_row(*row)
+    if title:
+        say(title, "bold")
+    console.print(made, "")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table; every cell is text, whatever it holds."""
-    made = Table(title=Text(title, style="bold"), title_justify="left", header_style="bold", expand=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*(_cell(value) for value in row))
-    return made
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Return how wide each column is to be: as wide as its longest text if all fit.
+
+    Else each has room for its longest name and a share of the rest; if the names do not fit either, the longest are
+    folded. (rich shares without a look at names.)
+    """
+    room -= _GAP * (len(columns) - 1)
+    whole = [max(map(len, texts)) for texts in columns]
+    if sum(whole) <= room:
+        return whole
+    words = [max(len(word) for text in texts for word in text.split() or [""]) for texts in columns]
+    least = [max(min(_NAME, word), min(_READABLE, width)) for word, width in zip(words, whole, strict=True)]
+    while sum(least) > room and max(least) > 1:
+        least[least.index(max(least))] -= 1
+    wanted = sum(whole) - sum(least)
+    spare = max(room - sum(least), 0)
+    return [low + spare * (high - low) // wanted for low, high in zip(least, whole, strict=True)]
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal and console.width == _ASSUMED:
+        console.width = _WIDE
+    return console
 
 
 def _cell(value: object) -> Text:

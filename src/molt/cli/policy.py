@@ -24,7 +24,7 @@ def check(
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
     else:
         shown = [(*row[:4], "; ".join(row[4]) or "none") for row in rows]
-        show_table("Policies", ("File", "Kind", "Name", "Mode", "Problems"), shown)
+        show_table(("File", "Kind", "Name", "Mode", "Problems"), shown)
     if any(row[4] for row in rows):
         raise typer.Exit(EXIT_NO)
 

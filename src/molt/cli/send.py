@@ -75,7 +75,7 @@ def send(
     else:
         columns = ("Rule", "Subject", "Fate", "Reason", "Alert")
         rows = [(one.rule, one.subject, one.fate, one.reason, one.alert) for one in sent]
-        show_table("What became of them", columns, rows)
+        show_table(columns, rows)
     if any(one.fate in _BAD for one in sent):
         raise typer.Exit(EXIT_NO)
 

@@ -45,7 +45,7 @@ def _show_pods(pods: list[Affected], now: datetime) -> None:
         (f"{pod.namespace}/{pod.pod}", pod.state, pod.workload, relative(pod.since, now), _why(pod), pod.next)
         for pod in pods
     ]
-    show_table("Pods", columns, rows)
+    show_table(columns, rows, "Pods")
     _show_leaks(pods)
     first = next((pod for pod in pods if pod.state == "quarantined"), None)
     if first:
@@ -55,7 +55,7 @@ def _show_pods(pods: list[Affected], now: datetime) -> None:
 def _show_leaks(pods: list[Affected]) -> None:
     leaks = [(f"{pod.namespace}/{pod.pod}", *_halves(leak)) for pod in pods for leak in pod.leaks]
     if leaks:
-        show_table("What still leaks from quarantine", ("Pod", "Leak", "Particulars"), leaks)
+        show_table(("Pod", "Leak", "Particulars"), leaks, "What still leaks from quarantine")
 
 
 def _halves(leak: str) -> tuple[str, str]:
@@ -73,12 +73,11 @@ def _show_policies(responses: list[Answering], rotations: list[Rotating], now: d
             (_number(one.order), one.policy, one.mode, one.problem or ", then ".join(one.remedies) or "nothing")
             for one in responses
         ]
-        show_table(
-            "What is done about alerts; the first policy that matches", ("Order", "Policy", "Mode", "Remedies"), answers
-        )
+        title = "What is done about an alert, by the first of these that matches"
+        show_table(("Order", "ResponsePolicy", "Mode", "Remedies"), answers, title)
     if rotations:
-        columns = ("Policy", "Mode", "Managed", "Moving", "Last rotation", "Next rotation")
-        show_table("Who is rotated by the clock", columns, [_rotation(one, now) for one in rotations])
+        columns = ("RotationPolicy", "Mode", "Managed", "Moving", "Last", "Next")
+        show_table(columns, [_rotation(one, now) for one in rotations], "Who is moved by the clock")
     if not responses and not rotations:
         say("There is no policy: nothing is done about any alert.")
 

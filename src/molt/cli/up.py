@@ -58,9 +58,9 @@ def up(
     )
     try:
         with interruptible(), status, running(settings) as runtime:
-            status.stop()
-            _announce(runtime.addresses, json_=json_)
             with contextlib.suppress(KeyboardInterrupt):
+                status.stop()
+                _announce(runtime.addresses, json_=json_)
                 runtime.watch(threading.Event())
             status.update("stopping")
             status.start()

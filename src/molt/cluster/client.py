@@ -206,13 +206,18 @@ class Cluster:
         repeatable = bool(uid) or dry_run
         self._send("delete", "DELETE", resource, namespace, name, body=options, repeatable=repeatable)
 
-    def evict(self, name: str, namespace: str, *, uid: str = "", dry_run: bool = False) -> None:
-        """Evict the pod; raises Blocked at once when a PodDisruptionBudget forbids it now. `uid` as with `delete`."""
+    def evict(
+        self, name: str, namespace: str, *, uid: str = "", resource_version: str = "", dry_run: bool = False
+    ) -> None:
+        """Evict the pod; raises Blocked at once when a PodDisruptionBudget forbids it now.
+
+        `uid` as with `delete`; with `resource_version` only the pod as it was read, else Conflict.
+        """
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": deletion(uid, None, dry_run=dry_run),
+            "deleteOptions": deletion(uid, None, dry_run=dry_run, resource_version=resource_version),
         }
         self._send(
             "create", "POST", PODS, namespace, name, subresource="eviction", body=body, repeatable=bool(uid) or dry_run

@@ -41,11 +41,11 @@ def typed(resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
     return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
 
 
-def deletion(uid: str, grace_seconds: int | None, *, dry_run: bool) -> dict[str, Any]:
+def deletion(uid: str, grace_seconds: int | None, *, dry_run: bool, resource_version: str = "") -> dict[str, Any]:
     """Return the fields of DeleteOptions."""
     options: dict[str, Any] = {}
-    if uid:
-        options["preconditions"] = {"uid": uid}
+    if preconditions := filled(uid=uid, resourceVersion=resource_version):
+        options["preconditions"] = preconditions
     if grace_seconds is not None:
         options["gracePeriodSeconds"] = grace_seconds
     if dry_run:

@@ -75,8 +75,12 @@ class Running:
             assert time.monotonic() < deadline, status
             time.sleep(0.01)
 
-    def log(self) -> list[dict[str, Any]]:
-        """Return the lines that were logged."""
+    def log(self, lines: int, timeout: float = 30.0) -> list[dict[str, Any]]:
+        """Wait until at least so many lines were logged (a line comes just after what it tells of), and return all."""
+        deadline = time.monotonic() + timeout
+        while self.out.getvalue().count("\n") < lines:
+            assert time.monotonic() < deadline, self.out.getvalue()
+            time.sleep(0.005)
         return [json.loads(line) for line in self.out.getvalue().splitlines()]
 
 

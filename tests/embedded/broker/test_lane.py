@@ -13,8 +13,8 @@ def test_numbers_come_out_when_their_time_has_come() -> None:
     """What is ready comes before what waits, and what waits in the order of time."""
     done: queue.Queue[int] = queue.Queue()
     lane = Lane("l", done.put, 1)
-    lane.put(3, 0.1)
-    lane.put(2, 0.05)
+    lane.put(3, 1.5)
+    lane.put(2, 0.2)
     lane.put(1)
     assert [1, 2, 3] == [done.get(timeout=10) for _ in range(3)]
     lane.close()
@@ -58,8 +58,28 @@ def test_waiting_workers_are_woken_for_all_that_is_due() -> None:
     lane.put(0)
     assert [0, 0] == [passed.get(timeout=10) for _ in range(2)]
     lane.put(1, 0.05)
-    lane.put(2, 0.05)
+    lane.put(2, 0.2)
     assert {1, 2} == {passed.get(timeout=10), passed.get(timeout=10)}
+    lane.close()
+    lane.join(time.monotonic() + 10)
+
+
+def test_a_burst_gets_every_thread_there_may_be() -> None:
+    """Also when one thread was idle as it came: it does not take all of it alone."""
+    together = threading.Barrier(4)
+    passed: queue.Queue[int] = queue.Queue()
+
+    def work(number: int) -> None:
+        if number:
+            together.wait(timeout=10)
+        passed.put(number)
+
+    lane = Lane("l", work, 4)
+    lane.put(0)
+    passed.get(timeout=10)
+    for number in range(1, 5):
+        lane.put(number)
+    assert {1, 2, 3, 4} == {passed.get(timeout=10) for _ in range(4)}
     lane.close()
     lane.join(time.monotonic() + 10)
 

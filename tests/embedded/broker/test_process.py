@@ -19,6 +19,10 @@ import pytest
 import urllib3
 
 from molt.embedded.broker import process
+from molt.embedded.broker.database import Database
+from molt.embedded.broker.message import Message
+from molt.embedded.broker.routing import Arrival
+from molt.embedded.broker.store import Store
 from tests.embedded.broker.harness import EVENT, broker, trigger, write
 from tests.embedded.broker.subscriber import subscribing
 
@@ -46,6 +50,14 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
             child.kill()
 
 
+def rest(child: subprocess.Popen[str]) -> str:
+    """Return what it says until it has ended; `communicate` would lose what was read ahead with the first line."""
+    assert child.stdout is not None
+    said = child.stdout.read()
+    child.wait(20)
+    return said
+
+
 def test_a_process_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     """One line says where it listens; SIGTERM lets it finish, with 0."""
     with subscribing() as subscriber:
@@ -61,7 +73,7 @@ def test_a_process_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
             assert 202 == urllib3.request("POST", url, headers=headers, body=b"", retries=False).status
             assert "/ns/f" == subscriber.wait_for(1)[0].path
             child.terminate()
-            out, _ = child.communicate(timeout=20)
+            out = rest(child)
             assert (0, "done") == (child.returncode, json.loads(out)["outcome"])
 
 
@@ -94,6 +106,22 @@ def test_the_clock_ticks_in_the_brokers_process(tmp_path: Path) -> None:
             tick["ce-type"],
             tick["ce-source"],
         )
+
+
+def test_what_was_left_is_resumed(tmp_path: Path) -> None:
+    """It is said how much there is; then it is delivered."""
+    database = Database(tmp_path / "s")
+    arrival = Arrival("ns/default", Message({**EVENT, "id": "left"}, b""), 255, ("ns/t",))
+    Store(database).accept(arrival)
+    database.close()
+    with subscribing() as subscriber:
+        manifests = write(tmp_path, broker(), trigger("t", subscriber.url))
+        with started("--manifests", str(manifests), "--state", str(tmp_path / "s"), "--services", "x") as (child, said):
+            assert 0 == said["clocks"]
+            assert "left" == subscriber.wait_for(1)[0].id
+            child.terminate()
+            out = rest(child)
+    assert [1] == [said["resumed"] for said in map(json.loads, out.splitlines()) if "resumed" in said]
 
 
 @pytest.mark.parametrize(

@@ -29,13 +29,12 @@ class _Slow(Cluster):
     def __init__(self, after: int) -> None:
         self.after, self.applied = after, 0
 
-    def apply(
+    def create(
         self,
         resource: Resource,  # noqa: ARG002 - as the real one
         body: Mapping[str, Any],
         namespace: str | None = None,  # noqa: ARG002 - as the real one
         *,
-        manager: str,  # noqa: ARG002 - as the real one
         dry_run: bool = False,  # noqa: ARG002 - as the real one
     ) -> dict[str, Any]:
         self.applied += 1
@@ -67,7 +66,10 @@ def test_the_base_is_applied_in_the_order_that_it_needs(admin: Cluster) -> None:
     assert done == install.apply_all(admin, documents, SystemClock())
     assert "molt" in {obj["metadata"]["name"] for obj in admin.list(NAMESPACES)}
     assert 2 == len(admin.list(CRDS))
-    assert admin.list(RESPONSE_POLICIES)
+    policy = admin.list(RESPONSE_POLICIES)[0]["metadata"]["name"]
+    admin.merge(RESPONSE_POLICIES, policy, {"spec": {"mode": "Enforce"}})
+    install.apply_all(admin, documents, SystemClock())
+    assert "Enforce" == admin.get(RESPONSE_POLICIES, policy)["spec"]["mode"], "a policy is its owner's"
 
 
 def test_the_key_of_rotation_is_made_once(admin: Cluster) -> None:

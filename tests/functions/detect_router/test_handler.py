@@ -3,19 +3,23 @@
 routed          3 calls  policies, pod, namespace
 no pod          1 call   policies
 no policy       1 call   policies
+not yet         2 calls  policies, pod; again at each of the broker's tries while the alert is fresh
 own namespace   0 calls
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from detect_router.handler import handle
+from molt import target
 from molt.alert import Alert
 from molt.itinerary import Slip
-from molt.outcome import BadEvent, Done, Ignored
+from molt.outcome import BadEvent, Done, Ignored, TemporaryError
 from tests.functions.detect_router.world import (
     NOW,
     RULE,
@@ -29,6 +33,7 @@ from tests.functions.detect_router.world import (
     policy,
 )
 
+BROKER = Path(__file__).resolve().parents[3] / "knative" / "base" / "broker.yaml"
 POLICIES, POD, NAMESPACE = "list responsepolicies", "get pods", "get namespaces"
 
 
@@ -100,7 +105,7 @@ def test_the_mode_is_the_policys() -> None:
             {"fields": {"k8s.pod.name": "gone"}}, [POLICIES, POD], "pod shop/gone is gone", id="a pod that is gone"
         ),
         pytest.param(
-            {"fields": {"container.id": "0123456789ab"}},
+            {"fields": {"container.id": "0123456789ab"}, "time": "2026-11-01T10:00:20Z"},
             [POLICIES, POD],
             "pod shop/web-6d5f7c9b8-x7x2p was replaced since the alert",
             id="a pod that was replaced",
@@ -137,6 +142,23 @@ def test_an_alert_is_ignored_for_a_reason_and_with_the_fewest_calls(
     assert isinstance(outcome, Ignored)
     assert outcome.reason.startswith(reason)
     assert asked == world.asked
+
+
+def test_a_fresh_alert_about_an_unknown_container_is_to_come_again() -> None:
+    """Just after a restart the kubelet still shows the former container; the broker's next try sees the new one."""
+    world = World(policy(), pod(), namespace())
+    with pytest.raises(TemporaryError, match="no pod has container 0123456789ab yet") as caught:
+        handled(world, fields={"container.id": "0123456789ab"})
+    assert 1 == caught.value.retry_after
+    assert [POLICIES, POD] == world.asked
+
+
+def test_the_broker_outlasts_a_fresh_alert() -> None:
+    """Its last try finds the alert old, whichever of the clocks is ahead: ignored, not dead-lettered."""
+    delivery = yaml.safe_load(BROKER.read_text(encoding="utf-8"))["spec"]["delivery"]
+    first = float(delivery["backoffDelay"].removeprefix("PT").removesuffix("S"))
+    assert "exponential" == delivery["backoffPolicy"]
+    assert sum(first * 2**number for number in range(delivery["retry"])) > 2 * target.FRESH.total_seconds()
 
 
 def test_a_policy_that_does_not_fit_the_pod_is_no_route() -> None:

@@ -255,7 +255,7 @@ def test_stop_does_not_stop_for_what_is_not_essential() -> None:
     } == why(case.bundle())
 
 
-@pytest.mark.parametrize("age", [None, PATIENCE], ids=["no time", "old"])
+@pytest.mark.parametrize("age", [None, PATIENCE, -PATIENCE], ids=["no time", "old", "of the future"])
 def test_what_may_pass_is_waited_for_only_while_the_event_is_fresh(age: timedelta | None) -> None:
     """Continue: a kubelet that does not answer delays the quarantine by seconds, not for ever."""
     case = Case()
@@ -358,6 +358,13 @@ def test_what_is_no_slip_is_refused() -> None:
     case = Case()
     with pytest.raises(BadEvent):
         case.handle(QUARANTINE)
+
+
+@pytest.mark.parametrize("lines", ["10", 0, True, None])
+def test_a_number_of_lines_that_is_none_is_refused(lines: object) -> None:
+    """The router writes what the policy's schema lets through."""
+    with pytest.raises(BadEvent, match="logLines"):
+        Case().handle(step(logLines=lines))
 
 
 def test_a_long_list_of_missing_things_is_cut() -> None:

@@ -19,7 +19,7 @@ from molt.evidence.audit import verify
 from molt.evidence.bundle import Bundle, unpack
 from molt.evidence.folder import Folder
 from molt.outcome import Done, PermanentError, SystemClock, TemporaryError
-from quarantine.handler import handle as quarantine
+from quarantine.handler import handler as quarantine
 from tests.functions.evidence.world import ACCOUNT, step, why
 from tests.functions.installation import Installation, Object
 from tests.functions.slips import QUARANTINE, event_of, over_the_wire, slip_for
@@ -92,7 +92,7 @@ def test_evidence_first_then_quarantine(here: Installation, target: Object, tmp_
     assert b'"secretKeyRef"' in bundle.files["pod.json"]
     assert bundle.custody["cluster"]
     with here.account("quarantine") as cluster:
-        assert isinstance(quarantine(over_the_wire(first.event), cluster, SystemClock()), Done)
+        assert isinstance(quarantine()(over_the_wire(first.event), cluster, SystemClock()), Done)
     assert {"molt-project.io/compromised": "true"} == here.admin.get(PODS, target["metadata"]["name"], here.namespace)[
         "metadata"
     ]["labels"]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from molt import marks
-from molt.cluster import Forbidden, Unavailable
+from molt.cluster import Forbidden, NotFound, Unavailable
 from molt.events import Event
 from molt.itinerary import Slip, Step
 from molt.outcome import BadEvent, Done, Outcome, Skipped, TemporaryError
-from quarantine.handler import ATTEMPTS, handle
+from quarantine.handler import ATTEMPTS, handler
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
 from tests.functions.quarantine.standing import REPORT, fence_in
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
 
 LIMITS = {"perWorkload": 1, "perMinute": 20}
+
+handle = handler()
 
 
 @pytest.fixture
@@ -105,6 +108,19 @@ def test_a_second_pod_of_the_workload_exceeds_the_limit(cluster: FakeCluster, cl
     reason = "limits.perWorkload is 1: 1 pod of Deployment/web in quarantine already"
     assert Skipped(reason) == handle(event, cluster, clock)
     assert state == cluster.state()
+
+
+def test_the_old_pod_of_a_move_counts_to_its_workload(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Released already, it is still one of the Deployment's: its siblings move, and a second one is over the limit."""
+    old, other, _ = cluster.pods()
+    fleet = {"kind": "ReplicaSet", "name": "web-5d9c7b", "uid": "rs", "apiVersion": "apps/v1"}
+    notes = {marks.OWNER: json.dumps(fleet), marks.ORIGINAL_LABELS: marks.render_labels(old["metadata"]["labels"])}
+    old["metadata"] |= {"labels": {"app": "web", marks.RETIRING: "true"}, "annotations": notes, "ownerReferences": []}
+    outcome = handle(_event(cluster, ROTATE, limits=LIMITS), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert "isolated; Deployment/web replaces it" == outcome.reason
+    over = handle(event_of(slip_for(other, QUARANTINE, limits=LIMITS, alert={"id": "alert-2"})), cluster, clock)
+    assert Skipped("limits.perWorkload is 1: 1 pod of Deployment/web in quarantine already") == over
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "ReplicaSet", "Gone", "Rollout"])
@@ -211,6 +227,21 @@ def test_a_pod_that_goes_meanwhile_is_gone(cluster: FakeCluster, clock: FakeCloc
     assert [("quarantine", "skipped", "the pod is gone")] == [
         (e.remedy, e.outcome, e.reason) for e in Slip.parse(fact.data).trail
     ]
+
+
+def test_a_namespace_that_goes_meanwhile_takes_the_pod_along(cluster: FakeCluster, clock: FakeClock) -> None:
+    """404 for the policy is no dead letter: there is nothing left to isolate."""
+    event = _event(cluster)
+    applied = cluster.apply
+
+    def gone(*args: Any, **kwargs: Any) -> Any:
+        for pod in cluster.pods():
+            del cluster.objects["pods", "shop", pod["metadata"]["name"]]
+        applied(*args, **kwargs)
+        raise NotFound("namespace shop not found")
+
+    cluster.apply = gone  # type: ignore[method-assign]
+    assert Skipped("the pod is gone") == handle(event, cluster, clock)
 
 
 def test_a_pod_that_is_gone_with_nothing_left_to_do_is_the_end(cluster: FakeCluster, clock: FakeClock) -> None:

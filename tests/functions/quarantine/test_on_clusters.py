@@ -8,13 +8,15 @@ from molt.cluster.resources import FENCES
 from molt.itinerary import Step
 from molt.outcome import Done, Skipped, SystemClock
 from molt.release import release
-from quarantine.handler import handle
+from quarantine.handler import handler
 from quarantine.report import LEAKY
 from quarantine.tick import TICK
 from tests.functions.installation import Installation
 from tests.functions.slips import QUARANTINE, event_of, slip_for
 
 LIMITS = {"perWorkload": "40%", "perMinute": 20}
+
+handle = handler()
 
 
 def test_a_pod_is_isolated_replaced_and_released(here: Installation) -> None:

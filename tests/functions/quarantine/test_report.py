@@ -11,7 +11,7 @@ from molt import marks
 from molt.cluster import NETWORK_POLICIES, Forbidden, NotFound, Unavailable
 from molt.itinerary import Slip, Step
 from molt.outcome import Done, Skipped
-from quarantine.handler import handle
+from quarantine.handler import handler
 from quarantine.tick import TICK
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.quarantine.standing import REPORT, fence_in
@@ -24,6 +24,9 @@ ALLOW_ALL = {
 OPENED = "NetworkPolicy: allow-all lets it have ingress"
 PLUGIN = "Unknown: whether the node's network plugin enforces NetworkPolicies"
 TOKEN = {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+
+
+handle = handler()
 
 
 @pytest.fixture

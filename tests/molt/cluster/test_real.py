@@ -138,6 +138,10 @@ def test_a_budget_blocks_an_eviction_and_a_uid_guards_it(real: Cluster, space: s
     real.delete(PDBS, "b", space)
     with pytest.raises(Conflict):
         real.evict("web", space, uid="7d9f5c2e-0000-4000-8000-000000000001")
+    read = real.get(PODS, "web", space)["metadata"]["resourceVersion"]
+    real.merge(PODS, "web", {"metadata": {"labels": {"changed": "since"}}}, space)
+    with pytest.raises(Conflict):
+        real.evict("web", space, uid=uid, resource_version=read)
     real.evict("web", space, uid=uid, dry_run=True)
     assert not is_terminating(real.get(PODS, "web", space))
     real.evict("web", space, uid=uid)

@@ -95,6 +95,16 @@ MERGE = "application/merge-patch+json"
             Request("create", "", "pods/eviction", "shop"),
             id="evict",
         ),
+        pytest.param(
+            lambda c: c.evict("web-0", "shop", uid="u", resource_version="7"),
+            (
+                *("POST", "/api/v1/namespaces/shop/pods/web-0/eviction", {}, "application/json"),
+                {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web-0", "namespace": "shop"}}
+                | {"deleteOptions": {"preconditions": {"uid": "u", "resourceVersion": "7"}}},
+            ),
+            Request("create", "", "pods/eviction", "shop"),
+            id="evict the pod as it was read",
+        ),
     ],
 )
 def test_a_call_is_one_request(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +11,16 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from molt.cli.demo.stage import kept, opened
 from molt.cli.demo.story import Row, tell
 from molt.cli.interrupt import interruptible
 from molt.cli.options import ContextOption, JsonOption
 from molt.cli.output import EXIT_INTERRUPTED, EXIT_NO, complain, show_json, show_table
-from molt.embedded.runtime import install
-from molt.embedded.runtime.runtime import MANIFESTS, Runtime, Settings, read, running
+from molt.embedded.runtime.runtime import MANIFESTS, Settings, running
 from molt.embedded.runtime.state import StateFolder
-from molt.outcome import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 SHOP = MANIFESTS.parents[1] / "examples" / "shop"
 TICK = "*/2 * * * * *"  # every two seconds; a cluster's own clock ticks once a minute
@@ -44,7 +41,7 @@ def demo(context: typer.Context, cluster: ContextOption = "", json_: JsonOption 
     else:
         columns = ("What", "Subject", "Outcome", "Why", "Holds")
         shown = [(row.what, row.subject, row.outcome, row.why, "yes" if row.holds else "no") for row in rows]
-        show_table(f"One alert's way, and the clock's ({seconds} s)", columns, shown)
+        show_table(columns, shown, f"One alert's way, and the clock's ({seconds} s)")
     if not all(row.holds for row in rows):
         complain("the demo did not show everything that it should")
         raise typer.Exit(EXIT_NO)
@@ -53,20 +50,7 @@ def demo(context: typer.Context, cluster: ContextOption = "", json_: JsonOption 
 def _play(environ: Mapping[str, str], folder: Path, cluster: str, progress: Callable[[str], None]) -> list[Row]:
     where = StateFolder(folder)
     settings = Settings(state=where, environ=environ, context=cluster, schedule=TICK, progress=progress)
-    with running(settings) as runtime, _kept(runtime):
+    with running(settings) as runtime, kept(runtime):
         progress("opening the shop")
-        install.apply_all(runtime.admin, [document.body for document in read(SHOP)], SystemClock())
-        return tell(runtime, where, progress)
-
-
-@contextmanager
-def _kept(runtime: Runtime) -> Iterator[None]:
-    """Keep the runtime running from a thread while the story is told."""
-    stop = threading.Event()
-    keeper = threading.Thread(target=runtime.watch, args=(stop,), name="keeper")
-    keeper.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        keeper.join()
+        with opened(runtime.admin, SHOP, lasting=not cluster):
+            return tell(runtime, where, progress)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from molt.cluster.resources import ENDPOINT_SLICES
+from molt.outcome import TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,14 +40,12 @@ class EndpointCounter:
 
     def _look(self) -> None:
         while not self._stop.wait(_EVERY):
-            slices = self._cluster.list(ENDPOINT_SLICES, self._namespace)
-            for service, count in ready(slices).items():
-                self.fewest[service] = min(count, self.fewest.get(service, count))
+            with contextlib.suppress(TemporaryError):  # a look that failed has seen nothing
+                self._count(self._cluster.list(ENDPOINT_SLICES, self._namespace))
 
-
-def ready(slices: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of Ready endpoints by Service."""
-    return {service: len(pods) for service, pods in ready_pods(slices).items()}
+    def _count(self, slices: Iterable[Mapping[str, Any]]) -> None:
+        for service, pods in ready_pods(slices).items():
+            self.fewest[service] = min(len(pods), self.fewest.get(service, len(pods)))
 
 
 def ready_pods(slices: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
-from molt.cli import send
 from molt.cli.demo import attack
 from molt.cli.demo.endpoints import EndpointCounter, ready_pods
+from molt.cli.send import Sender, Sent, post, settle
 from molt.cluster.resources import ENDPOINT_SLICES, PODS
 from molt.embedded.runtime.ledger import Ledger
 from molt.outcome import SystemClock
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from molt.embedded.runtime.state import StateFolder
 
 NAMESPACE = "shop"
+_REPLICAS = 3  # of the shop's web
 _PATIENCE = 40.0  # seconds for any one thing to come true
 _POLL = 0.1
 
@@ -43,65 +44,77 @@ def tell(runtime: Runtime, where: StateFolder, progress: Callable[[str], None]) 
     """Attack the shop, watch what the cluster does by itself, and return what was seen."""
     api, now = runtime.admin, SystemClock().now
     progress("waiting for the shop's pods to be Ready")
-    web, catalog = _when_ready(api, "web", 3), _when_ready(api, "catalog", 2)
+    web, catalog = _when_ready(api, "web", _REPLICAS), _when_ready(api, "catalog", 2)
     victim, siblings = web[0], web[1:]
     with EndpointCounter(api, NAMESPACE) as counter:
         progress("Falco sees a web server start a shell")
-        hit = _report(runtime, where, attack.web_shell(victim, now()), send.Sender.FALCOSIDEKICK)
+        hit = _report(runtime, where, attack.web_shell(victim, now()), Sender.FALCOSIDEKICK)
         progress("Falco sees the attacker's next step, a bystander's shell, and an alert that is broken")
-        again = _report(runtime, where, attack.reverse_shell(victim, now()), send.Sender.FALCOSIDEKICK)
-        noise = _report(runtime, where, attack.noise(catalog[0], now()), send.Sender.FALCO)
-        broken = _report(runtime, where, attack.malformed(victim, now()), send.Sender.FALCO)
+        again = _report(runtime, where, attack.reverse_shell(victim, now()), Sender.FALCOSIDEKICK)
+        noise = _report(runtime, where, attack.noise(catalog[0], now()), Sender.FALCO)
+        broken = _report(runtime, where, attack.malformed(victim, now()), Sender.FALCO)
         progress("waiting for the siblings to be replaced, and for the clock")
         moved, ticked = _gone(api, siblings, everyone=True), _gone(api, catalog, everyone=False)
-    rows = [_fate("attack", hit, "acted"), *_victim(api, victim), _siblings(siblings, moved)]
-    rows += [_clock(catalog, ticked), _fate("same attack again", again, "skipped")]
-    rows += [_fate("shell by a person", noise, "ignored"), _fate("broken alert", broken, "dead-lettered")]
+    rows = [_fate("attack", victim, hit, "acted"), *_victim(api, victim), _siblings(siblings, moved)]
+    rows += [_clock(catalog, ticked), _fate("same attacker", victim, again, "skipped")]
+    rows += [_fate("bystander", catalog[0], noise, "ignored")]
+    rows += [_fate("broken alert", victim, broken, "dead-lettered")]
     return rows + [_users(counter.fewest, service, least) for service, least in (("web", 2), ("catalog", 2))]
 
 
-def _report(runtime: Runtime, where: StateFolder, alert: Mapping[str, Any], sender: send.Sender) -> send.Sent:
+def _report(runtime: Runtime, where: StateFolder, alert: Mapping[str, Any], sender: Sender) -> Sent:
     at, ledger = runtime.addresses, Ledger.from_now(where.logs)
-    door = at.falco if sender is send.Sender.FALCO else at.broker
-    return send.settle(ledger, [send.post(door, alert, sender)], _PATIENCE)[0]
+    door = at.falco if sender is Sender.FALCO else at.broker
+    return settle(ledger, [post(door, alert, sender)], _PATIENCE)[0]
 
 
-def _fate(what: str, sent: send.Sent, expected: str) -> Row:
-    return Row(f"{what}: {sent.rule}", sent.subject, sent.fate, sent.reason, sent.fate == expected)
+def _fate(what: str, pod: Pod, sent: Sent, expected: str) -> Row:
+    return Row(f"{what}: {sent.rule}", _name(pod), sent.fate, sent.reason, sent.fate == expected)
 
 
 def _victim(api: Cluster, victim: Pod) -> list[Row]:
     """Say whether the attacked pod is isolated, out of its Service, replaced, and still there to be examined."""
-    name, uid = victim["metadata"]["name"], victim["metadata"]["uid"]
+    name, uid = _name(victim), victim["metadata"]["uid"]
     pod = api.get(PODS, name, NAMESPACE)
     same = pod["metadata"]["uid"] == uid
-    served = _until(lambda: name not in _endpoints(api, "web") and len(_endpoints(api, "web")) == 3)  # noqa: PLR2004 - the shop's web has 3 replicas
+    served = _until(lambda: name not in _endpoints(api, "web") and len(_endpoints(api, "web")) == _REPLICAS)
     running = pod["status"].get("phase") == "Running" and not is_terminating(pod)
-    by = f"deny-all NetworkPolicy {marks.ISOLATION}; labels kept in {marks.ORIGINAL_LABELS}"
-    subject = f"{NAMESPACE}/pod/{name}"
+    by = f"NetworkPolicy {marks.ISOLATION} denies all; its labels are kept in an annotation"
     return [
-        Row("  tagged as compromised", subject, "quarantined", by, holds=same and marks.is_compromised(pod)),
-        Row("  out of the Service", subject, "replaced", "web has 3 Ready endpoints, none is this pod", holds=served),
-        Row("  still running", subject, "kept", "for examination; `molt release` undoes it", holds=same and running),
+        Row("- tagged as compromised", name, "quarantined", by, holds=same and marks.is_compromised(pod)),
+        Row(
+            "- out of the Service",
+            name,
+            "replaced",
+            f"web has {_REPLICAS} Ready endpoints, none is this pod",
+            holds=served,
+        ),
+        Row("- still running", name, "kept", "to be examined; `molt release` is the way back", holds=same and running),
     ]
 
 
 def _siblings(siblings: list[Pod], moved: list[Pod]) -> Row:
-    names = ", ".join(pod["metadata"]["name"] for pod in siblings)
     why = f"{len(moved)} of {len(siblings)} replaced, each after its replacement was Ready"
-    return Row("siblings rotated at once", names, "rotated", why, len(moved) == len(siblings))
+    return Row("- siblings moved at once", _names(siblings), "rotated", why, len(moved) == len(siblings))
 
 
 def _clock(pods: list[Pod], moved: list[Pod]) -> Row:
-    names = ", ".join(pod["metadata"]["name"] for pod in moved or pods)
     why = "RotationPolicy shop/catalog: no pod lives for longer than 10 s"
-    return Row("rotated by the clock", names, "rotated", why, bool(moved))
+    return Row("moved by the clock", _names(moved or pods), "rotated", why, bool(moved))
 
 
 def _users(fewest: Mapping[str, int], service: str, least: int) -> Row:
     seen = fewest.get(service, 0)
     why = f"Ready endpoints never fewer than {seen} all the while"
-    return Row(f"users of {service}", f"{NAMESPACE}/service/{service}", "served", why, seen >= least)
+    return Row(f"users of {service}", f"Service {service}", "served", why, seen >= least)
+
+
+def _name(pod: Pod) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def _names(pods: list[Pod]) -> str:
+    return ", ".join(map(_name, pods))
 
 
 def _pods(api: Cluster, app: str) -> list[dict[str, Any]]:
@@ -115,7 +128,7 @@ def _endpoints(api: Cluster, service: str) -> set[str]:
 def _when_ready(api: Cluster, app: str, count: int) -> list[Pod]:
     """Return the pods of an app, by name, once as many as expected are Ready and behind the Service."""
     _until(lambda: sum(map(is_ready, _pods(api, app))) >= count and len(_endpoints(api, app)) >= count)
-    return sorted(_pods(api, app), key=lambda pod: str(pod["metadata"]["name"]))
+    return sorted(_pods(api, app), key=_name)
 
 
 def _gone(api: Cluster, pods: list[Pod], *, everyone: bool) -> list[Pod]:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from molt.embedded.broker import message
 from molt.embedded.broker.commits import StoreError
+from molt.listener import BODY_LIMIT
 from molt.outcome import BadEvent
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from molt.embedded.broker.audit import Audit
-
-LIMIT = 1_048_576
-"""The longest body taken, in bytes."""
 
 _METHODS = "GET, POST, OPTIONS"
 _ROWS = 1_000
@@ -69,9 +67,9 @@ class Ingress:
     def _take(self, broker: str, environ: WSGIEnvironment) -> tuple[HTTPStatus, str]:
         if broker not in self.brokers:
             return HTTPStatus.NOT_FOUND, "there is no such broker; the path is /<namespace>/<broker>"
-        body = environ["wsgi.input"].read(LIMIT + 1)
-        if len(body) > LIMIT:
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {LIMIT} bytes"
+        body = environ["wsgi.input"].read(BODY_LIMIT + 1)
+        if len(body) > BODY_LIMIT:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {BODY_LIMIT} bytes"
         self.accept(broker, message.parse(_headers(environ), body))
         return HTTPStatus.ACCEPTED, ""
 

@@ -39,12 +39,8 @@ class Lane:
                 heapq.heappush(self._later, (time.monotonic() + delay, number))
             else:
                 self._ready.append(number)
-            if self._idle:
-                self._changed.notify()
-            elif len(self._threads) < self._width:
-                thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            # What comes later needs one thread that waits for it.
+            self._summon(1 if delay > 0 else len(self._ready))
 
     def close(self) -> None:
         """Start nothing more."""
@@ -58,6 +54,14 @@ class Lane:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
+    def _summon(self, wanted: int) -> None:
+        """Wake up to `wanted` threads; start one more if fewer are idle. Those that were woken still count as idle."""
+        self._changed.notify(wanted)
+        if wanted > self._idle and len(self._threads) < self._width:
+            name = f"{self._name}-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._run, name=name, daemon=True))
+            self._threads[-1].start()
+
     def _run(self) -> None:
         while (number := self._take()) is not None:
             self._work(number)
@@ -69,9 +73,10 @@ class Lane:
                 while self._later and self._later[0][0] <= now:
                     self._ready.append(heapq.heappop(self._later)[1])
                 if self._ready:
-                    if len(self._ready) > 1 and self._idle:
-                        self._changed.notify()
-                    return self._ready.popleft()
+                    number = self._ready.popleft()
+                    if self._ready:
+                        self._summon(len(self._ready))
+                    return number
                 self._idle += 1
                 self._changed.wait(self._later[0][0] - now if self._later else None)
                 self._idle -= 1

@@ -14,11 +14,11 @@ from molt.embedded.broker.audit import Audit
 from molt.embedded.broker.commits import StoreError
 from molt.embedded.broker.database import Database
 from molt.embedded.broker.dispatch import Dispatcher
-from molt.embedded.broker.ingress import LIMIT, Ingress
-from molt.embedded.broker.listener import Listener
+from molt.embedded.broker.ingress import Ingress
 from molt.embedded.broker.steps import Route
 from molt.embedded.broker.store import Store
 from molt.embedded.broker.transport import Transport
+from molt.listener import BODY_LIMIT, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _A_DAY = 86_400.0
 _FORGET_EVERY = 10.0
-# waitress cuts off what is longer; up to here the sender is told in a line of text.
-_MARGIN = 65_536
+# Each waits for the disk most of the time; as many events as there are threads share one flush.
+_THREADS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class BrokerService:
 
     def stop(self) -> None:
         """Make `run` end; may be called by any thread and by a signal's handler."""
-        self.listener.stop()
+        self.listener.drain()
 
     def _forget(self, ended: threading.Event) -> None:
         while not ended.wait(_FORGET_EVERY):
@@ -107,14 +107,15 @@ def opened(
         database = Database(state)
         undo.callback(database.close)
         store = Store(database)
-        transport = Transport(connections=options.width, limit=LIMIT)
+        transport = Transport(connections=options.width, limit=BODY_LIMIT)
         undo.callback(transport.close)
         door = undo.enter_context(socket.create_server((options.host, options.port)))
         port = door.getsockname()[1]
         url = f"http://{options.host}:{port}"
         routes = [_route(trigger, resolve, url) for trigger in eventing.triggers.values()]
         dispatcher = Dispatcher(routes, store, transport, journal, width=options.width)
-        listener = Listener(Ingress(eventing.brokers, dispatcher.accept, Audit(database)), door, LIMIT + _MARGIN)
+        ingress = Ingress(eventing.brokers, dispatcher.accept, Audit(database))
+        listener = Listener(ingress, "broker", door, threads=_THREADS)
         undo.callback(listener.close)
         yield BrokerService(url, port, dispatcher, listener, store, options)
 

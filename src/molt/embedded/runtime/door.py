@@ -7,14 +7,14 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from molt.embedded.broker.listener import Listener
 from molt.embedded.runtime.child import StartError
+from molt.listener import Listener
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 HOST = "127.0.0.1"
-LIMIT = 1024 * 1024  # bytes of a request; what the functions take
+_THREADS = 32  # events in the air at once: each may wait for a pod to become Ready
 
 
 class Door:
@@ -28,11 +28,11 @@ class Door:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise StartError(f"port {port} of {HOST}: {reason}") from None
         self.port = int(listening.getsockname()[1])
-        self._listener = Listener(application, listening, LIMIT)
+        self._listener = Listener(application, "runtime", listening, threads=_THREADS)
         self._thread = threading.Thread(target=self._listener.run, name="door", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening and let what is being answered end."""
-        self._listener.stop()
+        self._listener.drain()
         self._thread.join()

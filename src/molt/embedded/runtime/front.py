@@ -9,6 +9,7 @@ from wsgiref.util import shift_path_info
 import urllib3
 
 from molt import events, forward
+from molt.listener import BODY_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,8 @@ class Gateway:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer 202 once the broker has the alert for good; 503 when it has not, and the sender should try again."""
         length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > BODY_LIMIT:
+            return answer(start_response, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {BODY_LIMIT} bytes")
         headers, body = events.render(forward.event_of(environ["wsgi.input"].read(length)))
         try:
             reply = self._pool.request("POST", self._broker, body=body, headers=headers)

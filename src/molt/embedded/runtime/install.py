@@ -60,6 +60,8 @@ KINDS = (
 def apply_all(cluster: Cluster, documents: Iterable[Mapping[str, Any]], clock: Clock) -> int:
     """Apply the manifests of the kinds above in their order; return how many. Eventing is the broker's to read.
 
+    A policy that is there already stays as it is.
+
     Raises PermanentError for one without a name, TemporaryError when the API server does not come to serve a kind, and
     the errors of the cluster.
     """
@@ -82,13 +84,22 @@ def _apply(cluster: Cluster, resource: Resource, doc: Mapping[str, Any], clock: 
     reason = ""
     for _ in range(_ESTABLISH):
         try:
-            cluster.apply(resource, doc, metadata.get("namespace") if resource.namespaced else None, manager=MANAGER)
+            _put(cluster, resource, doc, metadata.get("namespace") if resource.namespaced else None)
         except NotFound as error:
             reason = error.reason
             clock.sleep(0.5)
         else:
             return
     raise TemporaryError(f"{resource.kind} {metadata['name']} cannot be applied: {reason}")
+
+
+def _put(cluster: Cluster, resource: Resource, doc: Mapping[str, Any], namespace: str | None) -> None:
+    """Apply the object; a policy that is there already is its owner's, who may have changed the mode that we ship."""
+    if resource in {RESPONSE_POLICIES, ROTATION_POLICIES}:
+        with contextlib.suppress(AlreadyExists):
+            cluster.create(resource, doc, namespace)
+    else:
+        cluster.apply(resource, doc, namespace, manager=MANAGER)
 
 
 def ensure_rotation_key(cluster: Cluster) -> None:

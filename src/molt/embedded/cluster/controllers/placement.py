@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt.embedded.cluster.controllers import conditions
 from molt.embedded.cluster.controllers.pods import is_finished, labels_of, node_name
-from molt.embedded.cluster.selectors import Requirement
+from molt.embedded.cluster.labelquery import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

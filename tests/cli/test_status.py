@@ -1,0 +1,158 @@
+"""`molt status`: what pods and policies say of themselves, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from molt.cli.affected import moving, quarantined
+from molt.cli.standing import Answering, Rotating, answering, rotating
+from molt.cluster import PODS, RESPONSE_POLICIES, ROTATION_POLICIES
+from tests.cli import objects
+from tests.cli.conftest import Molt
+from tests.embedded_cluster import RunningCluster
+
+
+@pytest.fixture
+def shop(cluster: RunningCluster) -> Iterator[RunningCluster]:
+    """Put a shop into the cluster: a pod in quarantine, one that is moving, one that is neither; policies."""
+    api = cluster.admin
+    both = objects.quarantined("web-3", rule="[red]\x1b[31mEvil")
+    both["metadata"]["labels"]["molt-project.io/retiring"] = "true"
+    for pod in (objects.quarantined(), objects.moving(), objects.pod("web-0", {"app": "web"}, {}), both):
+        api.create(PODS, pod, "shop")
+    api.create(RESPONSE_POLICIES, objects.response())
+    api.create(RESPONSE_POLICIES, objects.response("nothing", order=5, remedies=[]))
+    api.create(ROTATION_POLICIES, objects.rotation(), "shop")
+    status = {"managed": 3, "moving": 1, "lastRotation": "2026-03-04T11:58:00Z", "nextRotation": None}
+    api.merge(ROTATION_POLICIES, "web", {"status": status}, "shop", subresource="status")
+    yield cluster
+    for name in ("web-shell", "nothing"):
+        api.delete(RESPONSE_POLICIES, name)
+    api.delete(ROTATION_POLICIES, "web", "shop")
+    for name in ("web-0", "web-1", "web-2", "web-3"):
+        api.delete(PODS, name, "shop", grace_seconds=0)
+
+
+@pytest.mark.usefixtures("shop")
+def test_all_there_is_to_know_as_json(molt: Molt, context: str) -> None:
+    """Who, why, since when and what next; a pod that was moving when it was quarantined is shown once."""
+    result = molt("status", "--context", context, "--json")
+    pods = {pod["pod"]: pod for pod in result.json["pods"]}
+    assert (0, "", ["web-1", "web-2", "web-3"]) == (result.code, result.err, sorted(pods))
+    held = pods["web-1"]
+    assert held.pop("age_seconds") > 0
+    assert {
+        "namespace": "shop",
+        "pod": "web-1",
+        "state": "quarantined",
+        "workload": "Deployment/web",
+        "since": "2026-03-04T11:58:00Z",
+        "why": "Web Server Spawned Shell",
+        "policy": "web-shell",
+        "alert": "a1",
+        "next": "kept until it is released or deleted",
+        "leaks": [],
+    } == held
+    assert ["moving", "quarantined"] == [pods["web-2"]["state"], pods["web-3"]["state"]]
+    policies = result.json["policies"]
+    assert [("nothing", []), ("web-shell", ["quarantine", "rotate"])] == [
+        (one["policy"], one["remedies"]) for one in policies["response"]
+    ]
+    assert [("shop/web", 3, 1)] == [(one["policy"], one["managed"], one["moving"]) for one in policies["rotation"]]
+
+
+@pytest.mark.usefixtures("shop")
+def test_all_there_is_to_know_as_tables(molt: Molt, context: str) -> None:
+    """Ages are said, the way back is shown, and what an attacker named stays text."""
+    result = molt("status", "--context", context)
+    assert 0 == result.code
+    for words in (
+        "shop/web-1",
+        "ago",
+        "Web Server Spawned Shell (policy web-shell)",
+        "policy shop/web: older than 10s",
+        "[red] [31mEvil",
+        "The way back from quarantine: molt release -n shop web-1",
+        "quarantine, then rotate",
+        "nothing",
+        "shop/web",
+    ):
+        assert words in result.out
+    assert "\x1b" not in result.out
+
+
+def test_a_cluster_with_nothing_to_tell(molt: Molt, context: str) -> None:
+    """Both are said: no pod is changed, and there is no policy."""
+    result = molt("status", "--context", context)
+    expected = "No pod is quarantined or moving.\nThere is no policy: nothing is done about any alert.\n"
+    assert (0, expected) == (result.code, result.out)
+
+
+def test_rotation_alone(molt: Molt, context: str, cluster: RunningCluster) -> None:
+    """A cluster may have policies of one kind only, and pods that are moving only."""
+    api = cluster.admin
+    api.create(PODS, objects.moving(), "shop")
+    api.create(ROTATION_POLICIES, objects.rotation(), "shop")
+    result = molt("status", "--context", context)
+    api.delete(ROTATION_POLICIES, "web", "shop")
+    api.delete(PODS, "web-2", "shop", grace_seconds=0)
+    assert 0 == result.code
+    assert "Who is moved by the clock" in result.out
+    assert "What is done about an alert" not in result.out
+    assert "The way back" not in result.out
+
+
+def test_a_pod_without_marks_but_the_label() -> None:
+    """Somebody may have taken the annotations off: it is shown all the same."""
+    found = quarantined(objects.pod("p", {}, {}))
+    assert ("shop", "p", "quarantined", "", "") == (found.namespace, found.pod, found.state, found.since, found.why)
+
+
+@pytest.mark.parametrize(
+    ("owner", "workload"),
+    [
+        (None, "Deployment/web"),
+        (
+            '{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "u", "controller": true}',
+            "StatefulSet/db",
+        ),
+        ('{"kind": "x"}', ""),
+        ('{"controller": true}', ""),
+        ("[]", ""),
+        ("1", ""),
+        ("no JSON", ""),
+        ("", ""),
+    ],
+)
+def test_the_workload_of_a_moving_pod(owner: str | None, workload: str) -> None:
+    """It is read from the owner that the pod was released from; one that cannot be read is left out."""
+    found = moving(objects.moving() if owner is None else objects.moving(owner=owner))
+    assert workload == found.workload
+
+
+def test_policies_stand_in_the_order_in_which_they_are_tried() -> None:
+    """By order, then name; invalid ones last, with what is wrong."""
+    given: list[dict[str, Any]] = [
+        objects.response("b"),
+        objects.response("z", mode="Enforced"),
+        objects.response("a"),
+        objects.response("first", order=1, remedies=[]),
+    ]
+    expected = [
+        Answering("first", 1, "Enforce", (), ""),
+        Answering("a", 100, "Enforce", ("quarantine", "rotate"), ""),
+        Answering("b", 100, "Enforce", ("quarantine", "rotate"), ""),
+    ]
+    found = answering(given)
+    assert expected == found[:3]
+    assert ("z", None, True) == (found[3].policy, found[3].order, found[3].problem.startswith("spec.mode: "))
+
+
+def test_rotation_policies_without_and_with_problems() -> None:
+    """One that rotate has not seen yet has no numbers; an invalid one has its problem."""
+    found = rotating([objects.rotation("b", mode="x"), objects.rotation("a")])
+    assert Rotating("shop/a", "DryRun", None, None, "", "", "") == found[0]
+    assert ("shop/b", True) == (found[1].policy, found[1].problem.startswith("spec.mode: "))

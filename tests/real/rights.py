@@ -1,0 +1,91 @@
+"""Rights as RBAC has them, what an API server says about them, and a client that remembers what it was refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from molt.cluster import PODS, Cluster, Forbidden
+from tests.contract.space import until
+from tests.real.manifests import accounts, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from molt.cluster.transport import Transport
+    from testbed.api import Api
+    from tests.real.manifests import Object
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_REFUSAL = re.compile(r'cannot (\w+) resource "([^"]+)" in API group "([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """One verb on one resource, which includes the subresource: `create pods/eviction`."""
+
+    group: str
+    resource: str
+    verb: str
+
+    def __str__(self) -> str:
+        """Return e.g. `patch networkpolicies.networking.k8s.io`."""
+        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
+
+
+def granted(function: str) -> list[Right]:
+    """Return every right that the function's rbac.yaml grants."""
+    return [right for role in roles(function) for rule in role["rules"] for right in _of(rule)]
+
+
+def roles(function: str) -> list[Object]:
+    """Return the roles of the function's rbac.yaml."""
+    return [each for each in accounts(function) if each["kind"] in {"ClusterRole", "Role"}]
+
+
+def grant(api: Api, function: str, without: Right | None = None) -> None:
+    """Give the function all its rights but one, and wait until the API server's authorizer knows."""
+    for role in roles(function):
+        left = [right for rule in role["rules"] for right in _of(rule) if right != without]
+        rules = [{"apiGroups": [r.group], "resources": [r.resource], "verbs": [r.verb]} for r in left]
+        apply(api, {**role, "rules": rules} if without else role).object()
+    rights = granted(function)
+    until(lambda: all(_may(api, function, each) is (each != without) for each in rights), f"without {without}")
+
+
+class Account(Cluster):
+    """A function's account as its client sees it; it remembers which rights the API server said it lacks."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Begin with nothing refused."""
+        super().__init__(transport)
+        self.refused: set[Right] = set()
+        self.meddle: Callable[[], object] | None = None
+        """Called once, just before the next patch of a pod is sent: another writer who was faster."""
+
+    def _send(self, verb: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+        if verb == "patch" and PODS in arguments and self.meddle:
+            meddle, self.meddle = self.meddle, None
+            meddle()
+        try:
+            return super()._send(verb, *arguments, **options)
+        except Forbidden as error:
+            self.refused |= {Right(group, resource, verb) for verb, resource, group in _REFUSAL.findall(error.reason)}
+            raise
+
+
+def _of(rule: Object) -> Iterator[Right]:
+    for group in rule["apiGroups"]:
+        for resource in rule["resources"]:
+            for verb in rule["verbs"]:
+                yield Right(group, resource, verb)
+
+
+def _may(api: Api, function: str, right: Right) -> bool:
+    """Ask the API server whether the function's account has a right, in every namespace."""
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource}
+    spec = {"user": f"system:serviceaccount:molt:{function}", "resourceAttributes": attributes}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    return bool(api.post(_REVIEWS, review).object()["status"]["allowed"])

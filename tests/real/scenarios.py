@@ -1,0 +1,242 @@
+"""What each function does for a living, as its own account on a real API server, and how one sees that it was done.
+
+A scenario that ends without an error has proved that nothing was left undone: what a function merely logs when it is
+refused (an Event, a status) is looked for in the cluster.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from dead_letter.handler import handle as keep
+from detect_router.handler import handle as route
+from molt import marks
+from molt.cluster import (
+    DAEMON_SETS,
+    EVENTS,
+    NETWORK_POLICIES,
+    PODS,
+    REPLICA_SETS,
+    RESPONSE_POLICIES,
+    ROTATION_POLICIES,
+    STATEFUL_SETS,
+    NotFound,
+    Resource,
+)
+from molt.events import Event
+from molt.outcome import DeadLettered, Done, SystemClock
+from molt.workload import is_ready, is_terminating
+from quarantine.handler import handler as isolator
+from rotate.handler import handler as rotator
+from tests.contract.space import until
+from tests.functions.detect_router.world import alert_data, event
+from tests.functions.installation import Installation
+from tests.functions.rotate.test_on_clusters import TICK, LaterClock
+from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
+from tests.real.rights import Account
+
+Object = dict[str, Any]
+
+REPLICAS = {"web": 3, "lone": 2, "db": 2, "agent": 3}  # of a DaemonSet one for each node of the testbed
+KINDS = {"web": "Deployment", "lone": "ReplicaSet", "db": "StatefulSet", "agent": "DaemonSet"}
+RULE = "A rule of the privilege suite"
+_OTHERS: dict[str, Resource] = {"lone": REPLICA_SETS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
+
+isolate = isolator()
+turn = rotator(b"sixteen bytes or more")
+
+
+class Stage:
+    """A namespace with a workload of each kind, and the policies of the scenarios."""
+
+    def __init__(self, here: Installation, connect: Callable[[str], Account]) -> None:
+        """Set up what stays for all scenarios."""
+        self.here = here
+        self.admin = here.admin
+        self._connect = connect
+        here.deployment("web", REPLICAS["web"])
+        for name, resource in _OTHERS.items():
+            self.admin.create(resource, _workload(name), here.namespace)
+        match = {"rules": [RULE], "namespaces": [here.namespace]}
+        for name, criteria in (("works", match), ("broken", {**match, "expression": "alert.priority =="})):
+            spec = {"mode": "Enforce", "order": 0, "match": criteria, "remedies": [{"quarantine": {}}]}
+            self.admin.create(RESPONSE_POLICIES, {"metadata": {"name": f"{here.namespace}-{name}"}, "spec": spec})
+        self.settle()
+
+    def strike(self) -> None:
+        """Take away what no namespace does."""
+        for name in ("works", "broken"):
+            self.admin.delete(RESPONSE_POLICIES, f"{self.here.namespace}-{name}")
+
+    @contextmanager
+    def account(self, function: str) -> Iterator[Account]:
+        """Lend a client with the rights that the function has now."""
+        account = self._connect(function)
+        yield account
+        account.close()
+
+    def pods(self, name: str) -> list[Object]:
+        """Return the workload's Ready pods, the youngest last."""
+        found = [pod for pod in self.admin.list(PODS, self.here.namespace, labels=f"app={name}") if is_ready(pod)]
+        return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def settle(self) -> None:
+        """Clear what a scenario left half done away, and wait until every workload is whole."""
+        for pod in self.admin.list(PODS, self.here.namespace):
+            if marks.is_compromised(pod) or marks.is_retiring(pod):
+                with suppress(NotFound):
+                    self.admin.delete(PODS, pod["metadata"]["name"], self.here.namespace, grace_seconds=0)
+        until(self._is_whole, "every workload is whole")
+
+    def _is_whole(self) -> bool:
+        pods = {name: self.admin.list(PODS, self.here.namespace, labels=f"app={name}") for name in REPLICAS}
+        return all(REPLICAS[name] == len(found) == sum(map(is_ready, found)) for name, found in pods.items())
+
+
+def _workload(name: str) -> Object:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+    spec: Object = {"selector": {"matchLabels": labels}, "template": template}
+    if name != "agent":
+        spec["replicas"] = REPLICAS[name]
+    if name == "db":
+        spec["serviceName"] = name
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def routes_an_alert(stage: Stage, account: Account) -> None:
+    """Find the pod by its name, and the policy."""
+    pod = stage.pods("web")[0]
+    outcome = route(event(_alert(pod)), account, SystemClock())
+    assert isinstance(outcome, Done)
+    assert outcome.event is not None
+    assert pod["metadata"]["uid"] == outcome.event.data["target"]["uid"]
+
+
+def routes_an_alert_without_a_name(stage: Stage, account: Account) -> None:
+    """Find the pod by its container."""
+    pod = stage.pods("web")[0]
+    outcome = route(event(_alert(pod) | {"output_fields": _container(pod)}), account, SystemClock())
+    assert isinstance(outcome, Done)
+    assert outcome.event is not None
+    assert pod["metadata"]["uid"] == outcome.event.data["target"]["uid"]
+
+
+def tells_the_author_of_a_broken_policy(stage: Stage, account: Account) -> None:
+    """Write into the status of a policy whose expression does not compile."""
+    name = f"{stage.here.namespace}-broken"
+    stage.admin.merge(RESPONSE_POLICIES, name, {"status": None}, subresource="status")
+    route(event(_alert(stage.pods("web")[0])), account, SystemClock())
+    conditions = (stage.admin.get(RESPONSE_POLICIES, name).get("status") or {}).get("conditions") or []
+    assert ["False"] == [condition["status"] for condition in conditions if condition["type"] == "Accepted"]
+
+
+def isolates(name: str) -> Play:
+    """Return the scenario in which quarantine isolates a pod of a workload, within a limit in percent."""
+
+    def play(stage: Stage, account: Account) -> None:
+        pod = stage.pods(name)[0]
+        alert = {"id": f"alert-{time.monotonic_ns()}"}
+        slip = slip_for(pod, QUARANTINE, limits={"perWorkload": "50%", "perMinute": 10_000}, alert=alert)
+        assert isinstance(isolate(event_of(slip), account, SystemClock()), Done)
+        held = stage.admin.get(PODS, pod["metadata"]["name"], stage.here.namespace)
+        assert {marks.COMPROMISED: "true"} == held["metadata"]["labels"]
+        stage.admin.get(NETWORK_POLICIES, marks.ISOLATION, stage.here.namespace)
+        notes = [note for note in stage.admin.list(EVENTS, stage.here.namespace) if note.get("reason") == "Quarantined"]
+        assert pod["metadata"]["uid"] in {note["regarding"]["uid"] for note in notes}
+
+    return play
+
+
+def isolates_the_first_of_its_namespace(stage: Stage, account: Account) -> None:
+    """Make the NetworkPolicy, too: that is a server-side apply, for which RBAC wants `create` as well."""
+    with suppress(NotFound):
+        stage.admin.delete(NETWORK_POLICIES, marks.ISOLATION, stage.here.namespace)
+    isolates("web")(stage, account)
+
+
+def moves_a_sibling(name: str) -> Play:
+    """Return the scenario in which rotate moves one pod of a workload on an alert's account."""
+
+    def play(stage: Stage, account: Account) -> None:
+        before = stage.pods(name)
+        clock = LaterClock()
+        slip = slip_for(before[0], ROTATE, alert={"time": marks.stamp(clock.now())})
+        assert isinstance(turn(event_of(slip), account, clock), Done)
+        _one_has_gone(before, stage.pods(name))
+
+    return play
+
+
+def moves_a_pod_that_changes_meanwhile(stage: Stage, account: Account) -> None:
+    """Read the pod again that somebody else has changed before the patch."""
+    patch = {"metadata": {"annotations": {"example.org/touched": str(time.monotonic_ns())}}}
+
+    def touch() -> None:
+        for pod in stage.pods("web"):
+            stage.admin.merge(PODS, pod["metadata"]["name"], patch, stage.here.namespace)
+
+    account.meddle = touch
+    moves_a_sibling("web")(stage, account)
+
+
+def moves_by_the_clock(stage: Stage, account: Account) -> None:
+    """Move a pod of every workload in one tick, and write what was done into the policy's status."""
+    before = {name: stage.pods(name) for name in REPLICAS}
+    spec = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "maxMoving": len(REPLICAS)}
+    stage.admin.create(ROTATION_POLICIES, {"metadata": {"name": "all"}, "spec": spec}, stage.here.namespace)
+    try:
+        assert isinstance(turn(TICK, account, LaterClock()), Done)
+        for name, pods in before.items():
+            _one_has_gone(pods, stage.pods(name))
+        status = stage.admin.get(ROTATION_POLICIES, "all", stage.here.namespace).get("status") or {}
+        assert {"managed", "moving", "lastRotation", "nextRotation"} < set(status)
+    finally:
+        stage.admin.delete(ROTATION_POLICIES, "all", stage.here.namespace)
+
+
+def keeps_a_letter(stage: Stage, account: Account) -> None:
+    """Ask the API for nothing."""
+    letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace})
+    assert isinstance(keep(letter, account, SystemClock()), DeadLettered)
+    assert [] == account.requests
+
+
+Play = Callable[[Stage, Account], None]
+
+PLAYS: dict[str, dict[str, Play]] = {
+    "detect-router": {
+        "an alert that names its pod": routes_an_alert,
+        "an alert that names a container": routes_an_alert_without_a_name,
+        "a broken policy": tells_the_author_of_a_broken_policy,
+    },
+    "quarantine": {
+        "the first pod of a namespace": isolates_the_first_of_its_namespace,
+        **{f"a pod of a {kind}": isolates(name) for name, kind in KINDS.items()},
+    },
+    "rotate": {
+        "a pod that changes meanwhile": moves_a_pod_that_changes_meanwhile,
+        **{f"a sibling of a {kind}": moves_a_sibling(name) for name, kind in KINDS.items()},
+        "a tick": moves_by_the_clock,
+    },
+    "dead-letter": {"a letter": keeps_a_letter},
+}
+
+
+def _one_has_gone(before: list[Object], after: list[Object]) -> None:
+    """Fail unless just one of the pods is not Ready in its place any more."""
+    left = {pod["metadata"]["uid"] for pod in after if not is_terminating(pod)}
+    assert 1 == len({pod["metadata"]["uid"] for pod in before} - left)
+
+
+def _alert(pod: Object) -> Object:
+    names = {"k8s.ns.name": pod["metadata"]["namespace"], "k8s.pod.name": pod["metadata"]["name"]}
+    return {**alert_data(names | _container(pod), time=None), "rule": RULE}
+
+
+def _container(pod: Object) -> dict[str, str]:
+    identity = pod["status"]["containerStatuses"][0]["containerID"].rpartition("://")[2]
+    return {"container.id": identity[:12]}

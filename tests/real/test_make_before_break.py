@@ -1,0 +1,77 @@
+"""Make before break, proved: however often pods move, a Service never has fewer Ready endpoints than replicas.
+
+A watch sees every state of every EndpointSlice that the API server ever had; a poll would see some.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from molt.cluster import DEPLOYMENTS, PDBS, PODS, ROTATION_POLICIES, SERVICES
+from molt.outcome import Done
+from molt.workload import is_ready
+from rotate.handler import handler
+from testbed.control_plane import ControlPlane
+from tests.contract.space import until
+from tests.functions.installation import Installation, real
+from tests.functions.rotate.test_on_clusters import TICK, LaterClock
+from tests.watching import Census, Endpoints
+
+pytestmark = pytest.mark.real
+
+REPLICAS = {"one": 1, "three": 3}
+ROTATIONS = 50  # of each
+SPEC = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "strategy": "Replace", "maxMoving": 2}
+
+handle = handler(b"sixteen bytes or more")
+
+
+@pytest.mark.timeout(300)
+def test_a_hundred_rotations(control_plane: ControlPlane, tmp_path: Path, note: Callable[[str], None]) -> None:
+    """50 pods of a Deployment of one, and 50 of a Deployment of three, are replaced; no endpoint is ever missed."""
+    began = time.monotonic()
+    with real(control_plane, tmp_path) as here, here.account("rotate") as rotate:
+        census = Census(control_plane.api, here.namespace)
+        services = Endpoints(control_plane.api, here.namespace, REPLICAS)
+        with census.following(), services.following():
+            for name, replicas in REPLICAS.items():
+                _open(here, name, replicas)
+            until(lambda: {name: len(services.ready(name)) for name in REPLICAS} == REPLICAS, "the Services are whole")
+            here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "all"}, "spec": SPEC}, here.namespace)
+            while min(_rotations(census).values()) < ROTATIONS:
+                assert isinstance(handle(TICK, rotate, LaterClock()), Done)
+            until(lambda: all(_is_whole(here, services, name) for name in REPLICAS), "the Services are whole again")
+        note(
+            f"make before break: {sum(_rotations(census).values())} rotations in {time.monotonic() - began:.0f} s, "
+            f"{services.changes} changes of EndpointSlices; fewest Ready endpoints: "
+            + ", ".join(f"{services.least[name]} of {replicas}" for name, replicas in REPLICAS.items())
+        )
+    assert REPLICAS == services.least
+
+
+def _open(here: Installation, name: str, replicas: int) -> None:
+    """Make a Deployment whose pods take a while to become Ready, its Service, and a budget that spares none of them."""
+    labels = {"app": name}
+    template = {
+        "metadata": {"labels": labels, "annotations": {"testbed.molt-project.io/ready-after": "150ms"}},
+        "spec": {"containers": [{"name": "main", "image": "web:1"}]},
+    }
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    budget = {"minAvailable": replicas, "selector": {"matchLabels": labels}}
+    service = {"selector": labels, "ports": [{"port": 80}]}
+    for resource, body in ((SERVICES, service), (PDBS, budget), (DEPLOYMENTS, spec)):
+        here.admin.create(resource, {"metadata": {"name": name}, "spec": body}, here.namespace)
+
+
+def _rotations(census: Census) -> dict[str, int]:
+    """Return how many pods have replaced others."""
+    return {name: len(census.uids.get(name, ())) - replicas for name, replicas in REPLICAS.items()}
+
+
+def _is_whole(here: Installation, services: Endpoints, name: str) -> bool:
+    pods = here.admin.list(PODS, here.namespace, labels=f"app={name}")
+    return all(map(is_ready, pods)) and services.ready(name) == {pod["metadata"]["uid"] for pod in pods}
