@@ -88,7 +88,7 @@ def _kubeconfig(cluster: RunningCluster) -> str:
 
 
 def _namespaces(admin: Cluster) -> set[str]:
-    return {obj["metadata"]["name"] for obj in admin.list(NAMESPACES) if not obj["metadata"].get("deletionTimestamp")}
+    return {obj["metadata"]["name"] for obj in admin.list(NAMESPACES)}
 
 
 def test_a_shop_that_cannot_be_opened_is_closed(cluster: RunningCluster, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """A cluster in memory with the interface of molt.cluster.Cluster, for what a real server cannot be made to do on cue.
 
 It can kill the caller after any call, refuse an eviction, change a pod under the caller's hands and delay readiness.
-The controllers act within the call that gives them cause: a ReplicaSet lets go of pods that it does not select and
-makes new ones, a StatefulSet only when the name is free.
+The controllers act within the call that gives them cause: a ReplicaSet lets go of pods that it does not select, takes
+those that nobody has, makes new ones and ends surplus ones; a StatefulSet makes one only when the name is free.
 """
 
 # ruff: noqa: D102, D107, ARG002 - the methods are those of Cluster, and documented there
@@ -73,6 +73,8 @@ class FakeCluster(Cluster):
         """Errors by verb and resource."""
         self.meddle: list[Callable[[FakeCluster], None]] = []
         """What somebody else does just before each of the next merges."""
+        self.interfere: Callable[[FakeCluster, str], None] | None = None
+        """What somebody else does just before the next eviction, of the pod of that name."""
         self._writes = 0
         self._serial = 0
 
@@ -253,11 +255,18 @@ class FakeCluster(Cluster):
         self._answered()
         return merged
 
-    def evict(self, name: str, namespace: str, *, uid: str = "", dry_run: bool = False) -> None:
+    def evict(
+        self, name: str, namespace: str, *, uid: str = "", resource_version: str = "", dry_run: bool = False
+    ) -> None:
+        if self.interfere:
+            meddler, self.interfere = self.interfere, None
+            meddler(self, name)
         self._asked("create", PODS, namespace, "eviction")
         pod = self._find(PODS, name, namespace)
         if uid and uid != pod["metadata"]["uid"]:
             raise Conflict("uid is another")
+        if resource_version and resource_version != pod["metadata"]["resourceVersion"]:
+            raise Conflict("resourceVersion is another")
         if name in self.held:
             raise Blocked("Cannot evict pod as it would violate the pod's disruption budget.")
         if not dry_run:
@@ -299,11 +308,18 @@ class FakeCluster(Cluster):
             mine = any(ref["uid"] == uid for ref in pod["metadata"]["ownerReferences"])
             if mine and not wanted <= (pod["metadata"].get("labels") or {}).items():
                 pod["metadata"]["ownerReferences"] = []
+        kind = {"replicasets": "ReplicaSet", "statefulsets": "StatefulSet"}.get(plural, "DaemonSet")
+        for pod in self.pods(namespace) if kind == "ReplicaSet" else ():
+            if not pod["metadata"]["ownerReferences"] and wanted <= (pod["metadata"].get("labels") or {}).items():
+                pod["metadata"]["ownerReferences"] = [_reference(owner, kind)]
         own = [
             pod for pod in self.pods(namespace) if any(ref["uid"] == uid for ref in pod["metadata"]["ownerReferences"])
         ]
         replicas = owner["spec"].get("replicas", owner["status"].get("desiredNumberScheduled", 0))
-        kind = {"replicasets": "ReplicaSet", "statefulsets": "StatefulSet"}.get(plural, "DaemonSet")
+        youngest = sorted(own, key=lambda pod: str(pod["metadata"]["name"]), reverse=True)
+        for pod in sorted(youngest, key=lambda pod: bool(pod["status"]["conditions"]))[: max(0, len(own) - replicas)]:
+            own.remove(pod)  # the youngest of those that are not Ready goes first
+            del self.objects["pods", namespace, pod["metadata"]["name"]]
         name = owner["metadata"]["name"]
         names = (
             f"{name}-{index}" if kind == "StatefulSet" else f"{name}-{self._serial:04}" for index in range(replicas)

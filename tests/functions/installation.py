@@ -54,10 +54,11 @@ class Installation:
         yield cluster
         cluster.close()
 
-    def deployment(self, name: str = "web", replicas: int = 3) -> list[Object]:
-        """Make a Deployment; return its pods once they are Ready."""
+    def deployment(self, name: str = "web", replicas: int = 3, **container: Any) -> list[Object]:
+        """Make a Deployment, `container` in its template; return its pods once they are Ready."""
         labels = {"app": name}
-        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+        containers = [{"name": "main", "image": "web:1", **container}]
+        template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
         self.admin.create(DEPLOYMENTS, {"metadata": {"name": name}, "spec": spec}, self.namespace)
         return self.until(lambda: self.serving(name), lambda pods: len(pods) == replicas)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import marks, timestamps
 from molt.events import Event, deterministic_id
-from molt.outcome import Done, Skipped
+from molt.outcome import Done, PermanentError, Skipped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,8 +18,9 @@ FUNCTION = "rotate"
 ROTATED = "io.molt-project.pods.rotated.v1"
 MOST = 200
 """Entries that one event carries; of the others it says how many."""
-OUTCOMES = ("acted", "moving", "rehearsed", "blocked", "skipped")
-"""moving: begun, and finished by a later tick; blocked: held back by its disruption budget, and tried again then."""
+OUTCOMES = ("acted", "moving", "rehearsed", "blocked", "refused", "skipped")
+"""moving: begun, and finished by a later tick; blocked: held back by its disruption budget, and tried again then;
+refused: the API server does not let molt do it."""
 
 
 class Diary:
@@ -55,10 +56,15 @@ class Diary:
         }
 
     def answer(self, tick: Event) -> Done | Skipped:
-        """Return the outcome of the tick: with the fact if there is anything to tell."""
+        """Return the outcome of the tick: with the fact if there is anything to tell.
+
+        Raises PermanentError when nothing was done and something was refused: that must be seen.
+        """
         counts = Counter(entry["outcome"] for entry in self.entries)
         if not counts:
             return Skipped("nothing is due")
+        if counts["refused"] and not (counts["acted"] or counts["moving"]):
+            raise PermanentError(next(entry["reason"] for entry in self.entries if entry["outcome"] == "refused"))
         reason = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
         fact = self._fact(tick)
         if counts["acted"] or counts["moving"]:

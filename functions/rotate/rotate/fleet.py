@@ -32,6 +32,8 @@ class Fleet:
     """The UIDs that its pods' controller references have."""
     hashed: frozenset[str] = frozenset()
     """Those of `controllers` that tell their pods by the label pod-template-hash."""
+    active: frozenset[str] = frozenset()
+    """Those of `controllers` that keep any pods: not a Deployment's old ReplicaSets."""
     selector: Selector = field(default_factory=Selector)
     """What all of its pods match, and those that are retiring too."""
     unsettled: str | None = None
@@ -49,12 +51,15 @@ class Fleet:
         return owner is not None and owner["uid"] in self.controllers and not marked
 
     def lacks(self, pods: Iterable[Mapping[str, Any]], now: datetime) -> str | None:
-        """Return why the fleet must be left as it is now, or None when it is whole: settled, and every replica Ready.
+        """Return why no move may begin now, or None when the fleet is whole: settled, and every replica Ready."""
+        return f"{self} {self.unsettled}" if self.unsettled else self.short(pods, now)
+
+    def short(self, pods: Iterable[Mapping[str, Any]], now: datetime) -> str | None:
+        """Return why a retiring pod is still needed, or None when every replica is Ready without it.
 
         Pods are counted and no status is read: right after a move the controller's status still says what was before.
+        A rollout in progress, or a pause, is no reason: the controller counts without the retiring pod, too.
         """
-        if self.unsettled:
-            return f"{self} {self.unsettled}"
         ready = sum(self.owns(pod) and self._available(pod, now) for pod in pods)
         return f"{self} has {ready} of {self.desired} pods Ready" if ready < self.desired else None
 
@@ -125,6 +130,7 @@ def _fleet(obj: Object, kind: str, controllers: Sequence[Object], desired: int, 
         desired=desired,
         controllers=frozenset(item["metadata"]["uid"] for item in controllers),
         hashed=frozenset(item["metadata"]["uid"] for item in controllers if _tells_by_hash(item)),
+        active=frozenset(item["metadata"]["uid"] for item in controllers if _replicas(item)),
         selector=_selector(obj["spec"].get("selector") or {}),
         unsettled=unsettled,
         min_ready=timedelta(seconds=obj["spec"].get("minReadySeconds") or 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from molt.turns import Turns
 from rotate import step, tick
 from rotate.lifetime import SHORTEST_KEY
 
@@ -28,12 +29,17 @@ def secret(text: str) -> bytes:
     return key
 
 
-def handler(key: bytes) -> Callable[[Event, Cluster, Clock], Outcome]:
-    """Return the function's handler; `key` is the secret that the pods' lifetimes are drawn with."""
+def handler(key: bytes, turns: Turns | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler; `key` is the secret that the pods' lifetimes are drawn with.
+
+    All that it handles at once takes `turns` in a namespace, from looking at its workloads to the first call of a move:
+    whoever looks next sees that one of them is not whole.
+    """
+    turns = turns or Turns()
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
         if event.type == tick.TICK:
-            return tick.handle(event, cluster, clock, key)
-        return step.handle(event, cluster, clock)
+            return tick.Tick(cluster, clock, key, turns).run(event)
+        return step.handle(event, cluster, clock, turns)
 
     return handle

@@ -8,7 +8,8 @@ The same pod has the same lifetime at every tick: lost, late and doubled ticks d
 tell when a pod will move, however many moves were seen. At the same mean a fixed lifetime leaves an attacker who cannot
 see the clock the least time, and an exponential one 36-78 % more; a uniform one is in between, is bounded, so that no
 pod outlives its policy, and helps against one who can see the clock. Replicas that were made together must not move
-together: up to 20 % less than `every` parts them, and costs about 1 %.
+together: up to 20 % less than `every` parts them, and costs about 1 %. Whoever writes `min` and `max` has chosen the
+spread: none, where they are equal.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def fraction(key: bytes, uid: str) -> float:
 
 
 def lifetime(span: Lifetime, key: bytes, uid: str) -> timedelta:
-    """Return how long the pod of this UID lives: never longer than `span.max`, in a range never less than its `min`."""
+    """Return how long the pod of this UID lives: between the span's ends, or up to a fifth less than a fixed one."""
     drawn = fraction(key, uid)
     if span.fixed:
         return span.max * (1 - SPREAD * drawn)

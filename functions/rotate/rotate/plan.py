@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
 from molt.workload import controller, is_terminating
+from rotate import undo
 from rotate.lifetime import lifetime
 from rotate.siblings import FINISHED, born
 
@@ -59,8 +60,10 @@ def managed(policy: RotationPolicy, pods: Iterable[Object]) -> list[Object]:
 
 
 def due_at(policy: RotationPolicy, pod: Object, key: bytes) -> datetime:
-    """Return when the pod has lived long enough."""
-    return born(pod) + max(lifetime(policy.lifetime, key, pod["metadata"]["uid"]), policy.min_age)
+    """Return when the pod has lived long enough; later when it was tried and stayed."""
+    at = born(pod) + max(lifetime(policy.lifetime, key, pod["metadata"]["uid"]), policy.min_age)
+    stays = undo.stays_since(pod)
+    return max(at, stays + undo.REST) if stays else at
 
 
 def due(policy: RotationPolicy, pods: Iterable[Object], key: bytes, now: datetime) -> list[Object]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from molt import marks
 from molt.cluster import PODS, Conflict, NotFound
 from molt.outcome import TemporaryError
-from molt.workload import TEMPLATE_HASH, controller, is_terminating
+from molt.workload import TEMPLATE_HASH, controller
+from rotate import survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,12 +36,8 @@ def hindrance(pod: Mapping[str, Any], fleet: Fleet) -> str | None:
 
 def owner_of(pod: Mapping[str, Any]) -> str | None:
     """Return the UID of the controller that a retiring pod was released from, None when it does not say."""
-    try:
-        owner = json.loads(marks.annotations_of(pod).get(marks.OWNER, ""))
-    except ValueError:
-        return None
-    uid = owner.get("uid") if isinstance(owner, dict) else None
-    return uid if isinstance(uid, str) else None
+    owner = marks.owner(pod)
+    return owner["uid"] if owner else None
 
 
 def patch(pod: Mapping[str, Any], now: datetime, reason: str) -> dict[str, Any]:
@@ -77,18 +74,16 @@ def retire(
             latest = _again(cluster, pod)
         else:
             return
-        if is_terminating(latest) or not fleet.owns(latest) or hindrance(latest, fleet):
+        if not fleet.owns(latest) or hindrance(latest, fleet):
             raise TemporaryError(f"pod {namespace}/{name} is no longer one of {fleet} that can be replaced")
     raise TemporaryError(f"pod {namespace}/{name} changed under each of {ATTEMPTS} attempts")
 
 
 def _again(cluster: Cluster, pod: Mapping[str, Any]) -> dict[str, Any]:
     """Return the very pod as it is now. Raises TemporaryError when it is gone."""
-    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    try:
-        latest = cluster.get(PODS, name, namespace)
-    except NotFound:
-        latest = None
-    if latest is None or latest["metadata"]["uid"] != pod["metadata"]["uid"]:
-        raise TemporaryError(f"pod {namespace}/{name} is gone before it could be replaced")
+    latest = survey.latest(cluster, pod)
+    if latest is None:
+        raise TemporaryError(
+            f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']} is gone before it could be replaced"
+        )
     return latest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from molt import guard, marks
 from molt.outcome import BadEvent
 from molt.workload import created_at, is_terminating
-from rotate import replace
+from rotate import replace, undo
 from rotate.fleet import KINDS
 
 if TYPE_CHECKING:
@@ -75,12 +75,15 @@ def trigger(slip: Slip, event_time: datetime | None, now: datetime) -> datetime:
 
 
 def candidates(slip: Slip, order: Order, fleet: Fleet, pods: Iterable[Object], before: datetime) -> list[Object]:
-    """Return the fleet's pods that are to move, the oldest first: made before `before`, in the order's scope."""
+    """Return the fleet's pods that are to move, the oldest first: made before `before`, in the order's scope.
+
+    One whose move was undone since then has been tried.
+    """
     target = slip.target.uid
 
     def asked(pod: Object) -> bool:
         scope = {"Siblings": pod["metadata"]["uid"] != target, "Pod": pod["metadata"]["uid"] == target}
-        return scope.get(order.scope, True) and born(pod) < before
+        return scope.get(order.scope, True) and born(pod) < before and (undo.stays_since(pod) or _LONG_AGO) < before
 
     return sorted((pod for pod in pods if movable(pod, fleet) and asked(pod)), key=rank)
 

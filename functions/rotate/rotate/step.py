@@ -7,15 +7,16 @@ an event delivered again, after a crash at any call, finds the work where it was
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
 from molt.cluster import Blocked
-from molt.itinerary import Entry, Slip
+from molt.itinerary import Slip
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from rotate import siblings, survey
-from rotate.evict import evict, evict_in_time
-from rotate.fleet import by_controller
+from rotate.evict import evict, evict_if, evict_in_time
+from rotate.hop import Hop
 from rotate.patience import Patience
 from rotate.replace import hindrance, retire
 from rotate.siblings import REMEDY, Order
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.outcome import Clock
+    from molt.turns import Turns
     from rotate.fleet import Fleet
 
 Object = dict[str, Any]
 
-ROTATED = "io.molt-project.pods.rotated.v1"
-SKIPPED = "io.molt-project.remedy.skipped.v1"
 HOPS = 200
 """Pods that one alert moves at most: a broker ends a chain of events after 254 passes, in the dead letter."""
 NAMED = 20
@@ -40,58 +40,36 @@ REPLACED = "replaced by a fresh pod"
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """One event's part of the step."""
-
-    event: Event
-    slip: Slip
-    order: Order
-    before: datetime
-    cluster: Cluster
-    clock: Clock
-
-    def fleet(self) -> Fleet | None:
-        """Return the workload's fleet as it is now; None when it is gone, or another has its name."""
-        workload = self.slip.target.workload
-        if workload is None:
-            return None
-        found = survey.fleets(self.cluster, self.slip.target.namespace, {workload.kind})
-        return by_controller(found).get(workload.uid)
-
-    def skipped(self, reason: str) -> Skipped:
-        """Return the outcome of a step that does nothing; steps after it are still done."""
-        now = self.clock.now()
-        left = self.slip.record(Entry(REMEDY, "skipped", reason, marks.stamp(now)))
-        if not left.itinerary:
-            return Skipped(reason)
-        return Skipped(reason, left.event(function=REMEDY, type=SKIPPED, cause=self.event, time=now))
-
-    def moved(self, reason: str, details: Object, *, more: bool = False, rehearsed: bool = False) -> Done:
-        """Return the fact that follows, which comes back here when `more` pods are to move."""
-        now = self.clock.now()
-        details = {**details, "before": marks.stamp(self.before)}
-        entry = Entry(REMEDY, "rehearsed" if rehearsed else "acted", reason, marks.stamp(now), details)
-        slip = self.slip.note(entry) if more else self.slip.record(entry)
-        return Done(slip.event(function=REMEDY, type=ROTATED, cause=self.event, time=now), reason, rehearsed)
-
-
-@dataclass(frozen=True, slots=True)
 class View:
-    """A whole fleet, who is still to move, and whose move was begun before; one of them is not empty."""
+    """A fleet and its pods, who is still to move, and whose move was begun before; one of these is not empty."""
 
     fleet: Fleet
+    pods: list[Object]
     left: list[Object]
     under_way: list[Object]
 
+    def lacks(self, now: datetime) -> str | None:
+        """Return why nothing can be done now, or None. To finish a move less is needed than to begin one."""
+        return self.fleet.short(self.pods, now) if self.under_way else self.fleet.lacks(self.pods, now)
 
-def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A pod whose move is begun, by which strategy, and what became of it if that was all."""
+
+    pod: Object
+    strategy: str
+    note: str = ""
+
+
+def handle(event: Event, cluster: Cluster, clock: Clock, turns: Turns) -> Outcome:
     """Move one pod that the slip asks for.
 
     Raises BadEvent, TemporaryError when it would have to wait longer than one event may, and what molt.cluster raises.
     """
     slip = Slip.parse(event.data)
     order = Order.parse(slip.current(REMEDY).parameters)
-    hop = Hop(event, slip, order, siblings.trigger(slip, event.time, clock.now()), cluster, clock)
+    hop = Hop(event, slip, order, siblings.trigger(slip, event.time, clock.now()), cluster, clock, turns)
     namespace = slip.target.namespace
     reason = siblings.excuse(slip) or guard.exempt_namespace(namespace, survey.namespace(cluster, namespace))
     if reason:
@@ -128,63 +106,83 @@ def _try(hop: Hop, fleet: Fleet, pod: Object) -> bool:
 def _move(hop: Hop) -> Outcome:
     """Finish the move that is under way, or else make the next one, from a whole fleet to a whole fleet."""
     patience = Patience(hop.clock)
-    view = _when_whole(hop, patience)
-    if isinstance(view, Skipped):
-        return view
-    left = view.left
+    while True:
+        delay: TemporaryError
+        try:
+            with hop.turns.of(f"namespace {hop.slip.target.namespace}"):
+                view = _look(hop)
+                if isinstance(view, Skipped):
+                    return view
+                lack = view.lacks(hop.clock.now())
+                begun = None if lack else _begin(hop, view)
+            if begun:
+                return _told(hop, view, begun, _finish(hop, view, begun, patience))
+            delay = TemporaryError(f"no pod moves while {lack}")
+        except Blocked as error:
+            delay = error
+        if not patience.pause():
+            raise delay
+
+
+def _look(hop: Hop) -> View | Skipped:
+    """Return what there is to do, or that there is nothing."""
+    fleet = hop.fleet()
+    if fleet is None:
+        return hop.skipped(_gone(hop))
+    pods = survey.pods(hop.cluster, fleet)
+    left = siblings.candidates(hop.slip, hop.order, fleet, pods, hop.before)
+    under_way = siblings.retiring(fleet, pods)
+    return View(fleet, pods, left, under_way) if left or under_way else hop.skipped(_none_left(hop, fleet))
+
+
+def _begin(hop: Hop, view: View) -> Begun:
+    """Send the first call of a move, or the last one of a move under way."""
+    fleet = view.fleet
     if view.under_way:
-        pod, strategy, note = view.under_way[0], "Replace", REPLACED
-        evict_in_time(hop.cluster, pod, patience)
+        begun, still = Begun(view.under_way[0], "Replace", REPLACED), siblings.leaves
+    elif hop.order.strategy == "Replace" and not hindrance(view.left[0], fleet):
+        retire(hop.cluster, view.left[0], fleet, hop.clock.now(), _why(hop))
+        return Begun(view.left[0], "Replace")
     else:
-        pod, left = left[0], left[1:]
-        strategy, note = _move_one(hop, view.fleet, pod, patience)
-    name = pod["metadata"]["name"]
-    details = {"pod": name, "uid": pod["metadata"]["uid"], "strategy": strategy, "left": len(left)}
+        begun, still = Begun(view.left[0], "Evict"), partial(siblings.movable, fleet=fleet)
+    if not evict_if(hop.cluster, begun.pod, still):
+        raise TemporaryError(f"{begun.pod['metadata']['name']} was taken by somebody else")
+    return begun
+
+
+def _finish(hop: Hop, view: View, begun: Begun, patience: Patience) -> str:
+    """Wait for the fleet to be whole again, do what is left of the move then, and return what became of the pod."""
+    if begun.note:
+        return begun.note
+    lack, pods = _await_whole(hop, view.fleet, patience)
+    if begun.strategy == "Replace":
+        if lack:
+            raise TemporaryError(f"{begun.pod['metadata']['name']} waits for its replacement: {lack}")
+        gone = evict_in_time(hop.cluster, survey.among(pods, begun.pod), siblings.leaves, patience)
+        return REPLACED if gone else f"{REPLACED}; it stays, since somebody else has taken it"
+    # Said here and not tried again: the pod is gone, and a second delivery would not know that this step moved it.
+    obstacle = hindrance(begun.pod, view.fleet) if hop.order.strategy == "Replace" else None
+    note = "evicted" + (f", since {obstacle}" if obstacle else "")
+    return note + (f"; its replacement is not Ready yet: {lack}" if lack else "")
+
+
+def _told(hop: Hop, view: View, begun: Begun, note: str) -> Done:
+    """Return the fact about the pod that has moved."""
+    left = hop.left(len(view.left), taken=not view.under_way)
+    name = begun.pod["metadata"]["name"]
+    details = {"pod": name, "uid": begun.pod["metadata"]["uid"], "strategy": begun.strategy, "left": left}
     if left and len(hop.slip.trail) >= HOPS:
-        return hop.moved(f"{name} {note}; {_count(len(left))} left as they are: one alert moves {HOPS}", details)
+        return hop.moved(f"{name} {note}; {_count(left)} left as they are: one alert moves {HOPS}", details)
     return hop.moved(f"{name} {note}", details, more=bool(left))
 
 
-def _move_one(hop: Hop, fleet: Fleet, pod: Object, patience: Patience) -> tuple[str, str]:
-    """Move the pod by the strategy that it can be moved by; return that strategy, and what became of the pod."""
-    obstacle = hindrance(pod, fleet)
-    if hop.order.strategy == "Replace" and not obstacle:
-        retire(hop.cluster, pod, fleet, hop.clock.now(), _why(hop))
-        if lack := _await_whole(hop, fleet, patience):
-            raise TemporaryError(f"{pod['metadata']['name']} waits for its replacement: {lack}")
-        evict_in_time(hop.cluster, pod, patience)
-        return "Replace", REPLACED
-    evict_in_time(hop.cluster, pod, patience)
-    # Said here and not tried again: the pod is gone, and a second delivery would not know that this step moved it.
-    lack = _await_whole(hop, fleet, patience)
-    note = "evicted" + (f", since {obstacle}" if obstacle and hop.order.strategy == "Replace" else "")
-    return "Evict", note + (f"; its replacement is not Ready yet: {lack}" if lack else "")
-
-
-def _when_whole(hop: Hop, patience: Patience) -> View | Skipped:
-    """Wait until the fleet is whole, as long as there is something to move."""
+def _await_whole(hop: Hop, fleet: Fleet, patience: Patience) -> tuple[str | None, list[Object]]:
+    """Wait until the fleet is whole again; return what it lacks when the time is up, and its pods as seen last."""
     while True:
-        fleet = hop.fleet()
-        if fleet is None:
-            return hop.skipped(_gone(hop))
         pods = survey.pods(hop.cluster, fleet)
-        left = siblings.candidates(hop.slip, hop.order, fleet, pods, hop.before)
-        under_way = siblings.retiring(fleet, pods)
-        if not left and not under_way:
-            return hop.skipped(_none_left(hop, fleet))
-        lack = fleet.lacks(pods, hop.clock.now())
-        if lack is None:
-            return View(fleet, left, under_way)
-        if not patience.pause():
-            raise TemporaryError(f"no pod moves while {lack}")
-
-
-def _await_whole(hop: Hop, fleet: Fleet, patience: Patience) -> str | None:
-    """Wait until the fleet is whole again; return what it still lacks when the time is up."""
-    while lack := fleet.lacks(survey.pods(hop.cluster, fleet), hop.clock.now()):
-        if not patience.pause():
-            return lack
-    return None
+        lack = fleet.short(pods, hop.clock.now())
+        if lack is None or not patience.pause():
+            return lack, pods
 
 
 def _why(hop: Hop) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from molt.cluster import DAEMON_SETS, DEPLOYMENTS, NAMESPACES, PODS, REPLICA_SETS, STATEFUL_SETS, NotFound
+from molt.workload import is_terminating
 from rotate import fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Mapping
 
     from molt.cluster import Cluster
     from rotate.fleet import Fleet
@@ -32,6 +33,21 @@ def fleets(cluster: Cluster, namespace: str, kinds: Collection[str]) -> list[Fle
 def pods(cluster: Cluster, of: Fleet) -> list[Object]:
     """Return the pods that match the fleet's selector: its replicas, those that are retiring, and maybe others."""
     return cluster.list(PODS, of.namespace, labels=of.selector.query())
+
+
+def latest(cluster: Cluster, pod: Mapping[str, Any]) -> Object | None:
+    """Return the very pod as it is now; None when it is gone, or on its way out."""
+    metadata = pod["metadata"]
+    try:
+        found = cluster.get(PODS, metadata["name"], metadata["namespace"])
+    except NotFound:
+        return None
+    return None if found["metadata"]["uid"] != metadata["uid"] or is_terminating(found) else found
+
+
+def among(pods: Iterable[Object], pod: Object) -> Object:
+    """Return the very pod as it stands among `pods`; as it was given when it is not there."""
+    return next((item for item in pods if item["metadata"]["uid"] == pod["metadata"]["uid"]), pod)
 
 
 def namespace(cluster: Cluster, name: str) -> Object | None:

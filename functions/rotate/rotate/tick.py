@@ -7,18 +7,19 @@ next one, and a doubled one finds the work done.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, log, marks
 from molt.cluster import PODS, ROTATION_POLICIES, Blocked
-from molt.outcome import MoltError, Outcome, TemporaryError
+from molt.outcome import MoltError, Outcome, PermanentError, TemporaryError
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
 from rotate import plan, siblings, status, survey
 from rotate.diary import FUNCTION, Diary
-from rotate.evict import evict
+from rotate.evict import evict, evict_if
 from rotate.fleet import by_controller
-from rotate.journey import Journey
+from rotate.journey import UNDER_WAY, Journey
 from rotate.patience import Patience
 from rotate.replace import hindrance, owner_of, retire
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from molt.events import Event
     from molt.outcome import Clock
     from molt.policy import RotationPolicy
+    from molt.turns import Turns
     from rotate.plan import Move, Scene
 
 Object = dict[str, Any]
@@ -37,21 +39,15 @@ TICK = "dev.knative.sources.ping"
 DRY_RUN = "DryRun"
 
 
-def handle(event: Event, cluster: Cluster, clock: Clock, key: bytes) -> Outcome:
-    """Move the pods whose time has come, as far as policies, budgets and workloads let them go.
-
-    `key` is the secret of the lifetimes. What stands in one policy's way never holds up another; what the API server
-    forbids or cannot answer is raised, and the tick is delivered again.
-    """
-    return Tick(cluster, clock, key).run(event)
-
-
 class Tick:
-    """The work of one tick."""
+    """The work of one tick: moves the pods whose time has come, as far as policies, budgets and workloads let them go.
 
-    def __init__(self, cluster: Cluster, clock: Clock, key: bytes) -> None:
-        """Begin; nothing is read yet."""
-        self._cluster, self._clock, self._key = cluster, clock, key
+    What stands in the way of one pod or policy never holds up another.
+    """
+
+    def __init__(self, cluster: Cluster, clock: Clock, key: bytes, turns: Turns) -> None:
+        """Begin; nothing is read yet. `key` is the secret of the lifetimes; other events take `turns` with this one."""
+        self._cluster, self._clock, self._key, self._turns = cluster, clock, key, turns
         self._now = clock.now()
         self._patience = Patience(clock)
         self._diary = Diary(self._now)
@@ -60,14 +56,18 @@ class Tick:
         self._scenes: dict[str, Scene] = {}
 
     def run(self, event: Event) -> Outcome:
-        """Do the work and return what became of it."""
+        """Do the work and return what became of it.
+
+        Raises what the API server cannot answer now, and what it refuses when that was all there was to do.
+        """
         objects = self._cluster.list(ROTATION_POLICIES)
         policies = [(obj, _read(obj)) for obj in objects]
         valid = [policy for _, policy in policies if not isinstance(policy, PolicyError)]
         left_over = self._cluster.list(PODS, labels=f"{marks.RETIRING}={marks.TRUE}")
         places = {policy.namespace for policy in valid} | {pod["metadata"]["namespace"] for pod in left_over}
         for namespace in sorted(places):
-            self._visit(namespace, [policy for policy in valid if policy.namespace == namespace])
+            with self._turns.of(f"namespace {namespace}"):
+                self._visit(namespace, [policy for policy in valid if policy.namespace == namespace])
         self._wait()
         for obj, policy in policies:
             self._report(obj, policy)
@@ -105,7 +105,7 @@ class Tick:
         return plan.Scene(survey.namespace(self._cluster, namespace), pods, by_controller(fleets))
 
     def _resume(self, pod: Object, scene: Scene, policies: Iterable[RotationPolicy]) -> bool:
-        """Go on with a move that an earlier event began; tell whether that was the end of it."""
+        """Go on with a move that an earlier event began; tell whether the pod has left."""
         labels = marks.labels_of(pod)
         policy = next((item for item in policies if item.selector.explain(labels) is None), None)
         owner = owner_of(pod)
@@ -116,10 +116,13 @@ class Tick:
         else:
             journey = Journey(pod, scene.fleets.get(owner), policy)
             outcome, reason = journey.go_on(self._cluster, self._now, scene.pods)
-            if outcome == "acted":
-                self._diary.add(outcome, pod, policy, reason)
-                return True
-            self._set_out(journey)
+            if outcome in UNDER_WAY:
+                self._set_out(journey)
+                return False
+            self._diary.add(outcome, pod, policy, reason)
+            if journey.fleet and outcome != "acted":
+                self._busy.add(journey.fleet.uid)
+            return outcome == "acted"
         return False
 
     def _set_out(self, journey: Journey) -> None:
@@ -130,42 +133,51 @@ class Tick:
     def _begin(self, move: Move) -> None:
         """Send the first call of a move."""
         policy, pod, fleet = move.policy, move.pod, move.fleet
-        dry_run = policy.mode == DRY_RUN
         obstacle = hindrance(pod, fleet) if policy.strategy == "Replace" else None
+        replacing = policy.strategy == "Replace" and obstacle is None
         try:
-            if policy.strategy == "Replace" and obstacle is None:
-                why = f"its lifetime by policy {policy.name} is over"
-                retire(self._cluster, pod, fleet, self._now, why, dry_run=dry_run)
-                note = "would be replaced"
-            else:
-                evict(self._cluster, pod, dry_run=dry_run)
-                note = ("would be evicted" if dry_run else "evicted") + (f", since {obstacle}" if obstacle else "")
+            note = self._retire(move) if replacing else self._evict(move)
+        except Blocked as error:
+            self._diary.add("blocked", pod, policy, error.reason)
         except TemporaryError as error:
-            self._diary.add("blocked" if isinstance(error, Blocked) else "skipped", pod, policy, error.reason)
-            return
-        if dry_run:
-            self._diary.add("rehearsed", pod, policy, note)
-        elif policy.strategy == "Replace" and obstacle is None:
-            self._set_out(Journey(pod, fleet, policy))
+            self._busy.add(fleet.uid)  # somebody else is at it: what was read of this workload holds no more
+            self._diary.add("skipped", pod, policy, error.reason)
+        except PermanentError as error:
+            self._diary.add("refused", pod, policy, error.reason)
         else:
-            self._busy.add(fleet.uid)
-            self._diary.add("acted", pod, policy, note)
+            note += f", since {obstacle}" if obstacle else ""
+            if policy.mode == DRY_RUN:
+                self._diary.add("rehearsed", pod, policy, note)
+            elif replacing:
+                self._set_out(Journey(pod, fleet, policy))
+            else:
+                self._busy.add(fleet.uid)
+                self._diary.add("acted", pod, policy, note)
+
+    def _retire(self, move: Move) -> str:
+        why = f"its lifetime by policy {move.policy.name} is over"
+        retire(self._cluster, move.pod, move.fleet, self._now, why, dry_run=move.policy.mode == DRY_RUN)
+        return "would be replaced"
+
+    def _evict(self, move: Move) -> str:
+        if move.policy.mode == DRY_RUN:
+            evict(self._cluster, move.pod, dry_run=True)
+            return "would be evicted"
+        if not evict_if(self._cluster, move.pod, partial(siblings.movable, fleet=move.fleet)):
+            raise TemporaryError(f"it is no longer one of {move.fleet} that can be moved")
+        return "evicted"
 
     def _wait(self) -> None:
         """Finish the moves under way as their replacements become Ready, as far as the time reaches."""
         waiting = self._under_way
         while waiting:
-            unfinished = []
-            for journey in waiting:
-                outcome, reason = journey.go_on(self._cluster, self._clock.now())
-                if outcome == "acted":
-                    self._diary.add(outcome, journey.pod, journey.policy, reason)
-                else:
-                    unfinished.append((journey, outcome, reason))
-            waiting = [journey for journey, _, _ in unfinished]
-            if waiting and not self._patience.pause():
-                for journey, outcome, reason in unfinished:
-                    self._diary.add(outcome, journey.pod, journey.policy, reason)
+            looks = [(journey, *journey.go_on(self._cluster, self._clock.now())) for journey in waiting]
+            under_way = [look for look in looks if look[1] in UNDER_WAY]
+            waiting = [journey for journey, _, _ in under_way]
+            over = bool(waiting) and not self._patience.pause()
+            for journey, outcome, reason in looks if over else (look for look in looks if look not in under_way):
+                self._diary.add(outcome, journey.pod, journey.policy, reason)
+            if over:
                 break
         self._under_way = waiting
 

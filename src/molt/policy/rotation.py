@@ -19,15 +19,11 @@ SHORTEST = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a pod lives: between `min` and `max`, which are equal for a fixed lifetime (`every`)."""
+    """How long a pod lives: between `min` and `max`; `fixed` for `every`, whose value both are."""
 
     min: timedelta
     max: timedelta
-
-    @property
-    def fixed(self) -> bool:
-        """Tell whether every pod lives equally long."""
-        return self.min == self.max
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +76,4 @@ def _lifetime(reader: Reader) -> Lifetime:
     elif low and high and low > high:
         note(reader.path, f"min {duration.render(low)} is longer than max {duration.render(high)}")
     reader.close()
-    return Lifetime(every, every) if has_every else Lifetime(low, high)
+    return Lifetime(every, every, fixed=True) if has_every else Lifetime(low, high)

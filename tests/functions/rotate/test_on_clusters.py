@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from molt.cluster import PDBS, ROTATION_POLICIES
+import pytest
+
+from molt import marks
+from molt.cluster import NODES, PDBS, PODS, ROTATION_POLICIES
 from molt.events import Event
-from molt.outcome import Done, SystemClock
+from molt.outcome import Done, Skipped, SystemClock, TemporaryError
+from molt.workload import top
+from quarantine.handler import handler as quarantine
 from rotate.handler import handler
 from tests.functions.installation import Installation
-from tests.functions.slips import ROTATE, event_of, over_the_wire, slip_for
+from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
 
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 
@@ -23,6 +29,23 @@ class LaterClock(SystemClock):
     def now(self) -> datetime:
         """Return the present, an hour from now."""
         return datetime.now(UTC) + timedelta(hours=1)
+
+
+class RushedClock(LaterClock):
+    """An hour ahead, and ahead by all that was slept as well: one who waits in vain waits a tenth of the time."""
+
+    def __init__(self) -> None:
+        """Begin an hour ahead."""
+        self._slept = timedelta()
+
+    def now(self) -> datetime:
+        """Return the present as it would be after that much sleep."""
+        return super().now() + self._slept
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep a tenth of it."""
+        time.sleep(seconds / 10)
+        self._slept += timedelta(seconds=seconds * 0.9)
 
 
 def _names(here: Installation) -> set[str]:
@@ -66,3 +89,45 @@ def test_the_clock_moves_one_pod_and_writes_the_status(here: Installation) -> No
         status = here.admin.get(ROTATION_POLICIES, "web", here.namespace)["status"]
         assert (3, 0) == (status["managed"], status["moving"])
         assert {"lastRotation", "nextRotation"} < set(status)
+
+
+def _stuck(here: Installation) -> tuple[set[str], dict[str, Any]]:
+    """Begin a move that cannot end: every node's port is taken. Return all pods' names, and the retiring pod."""
+    pods = here.deployment(replicas=len(here.admin.list(NODES)), ports=[{"containerPort": 80, "hostPort": 8080}])
+    clock = RushedClock()
+    with here.account("rotate") as cluster, pytest.raises(TemporaryError, match="waits for its replacement"):
+        handle(event_of(slip_for(pods[0], ROTATE, alert={"time": None})), cluster, clock)
+    (old,) = here.admin.list(PODS, here.namespace, labels=f"{marks.RETIRING}=true")
+    return {pod["metadata"]["name"] for pod in pods}, old
+
+
+def test_a_move_that_cannot_end_is_undone(here: Installation) -> None:
+    """All serve all the time; then the ReplicaSet has its pod back and has ended the one that was never scheduled."""
+    names, old = _stuck(here)
+    assert names == _names(here), "the old pod serves"
+    clock = RushedClock()
+    clock._slept = timedelta(minutes=20)
+    with here.account("rotate") as cluster:
+        outcome = handle(TICK, cluster, clock)
+    assert isinstance(outcome, Skipped)
+    left = here.until(lambda: here.admin.list(PODS, here.namespace), lambda pods: len(pods) == len(names))
+    assert names == {pod["metadata"]["name"] for pod in left} == _names(here)
+    after = here.admin.get(PODS, old["metadata"]["name"], here.namespace)
+    assert marks.original_labels(old) == after["metadata"]["labels"]
+    assert top(after) == top(old)
+
+
+def test_a_retiring_pod_that_is_put_in_quarantine_is_kept(here: Installation) -> None:
+    """It counts to the Deployment that it left, and whoever moved it lets it be."""
+    _, old = _stuck(here)
+    name = old["metadata"]["name"]
+    limits = {"perWorkload": "100%", "perMinute": 100}
+    with here.account("quarantine") as cluster:
+        outcome = quarantine()(event_of(slip_for(old, QUARANTINE, limits=limits)), cluster, SystemClock())
+    assert isinstance(outcome, Done)
+    assert "isolated; Deployment/web replaces it" == outcome.reason
+    with here.account("rotate") as cluster:
+        assert Skipped("nothing is due") == handle(TICK, cluster, RushedClock())
+    after = here.admin.get(PODS, name, here.namespace)
+    assert {marks.COMPROMISED: "true"} == after["metadata"]["labels"]
+    assert marks.original_labels(old) == marks.original_labels(after)

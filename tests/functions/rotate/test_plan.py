@@ -28,7 +28,16 @@ SHOP = {"metadata": {"name": "shop"}}
 
 def _policy(name: str = "web", most: Amount | None = None, min_age: timedelta = timedelta()) -> RotationPolicy:
     return RotationPolicy(
-        name, "shop", "p1", 1, "Enforce", Selector(), Lifetime(HOUR, HOUR), "Replace", most or Amount(1), min_age
+        name,
+        "shop",
+        "p1",
+        1,
+        "Enforce",
+        Selector(),
+        Lifetime(HOUR, HOUR, fixed=True),
+        "Replace",
+        most or Amount(1),
+        min_age,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_trigger(trail: list[Entry], alert_time: str | None, event_time: datetim
 
 
 def test_candidates_are_old_replicas_oldest_first() -> None:
-    """Fresh ones, strangers, marked, finished and terminating ones stay."""
+    """Fresh ones, strangers, marked, finished and terminating ones stay, and who was tried since."""
     pods = [
         _pod("young", -1),
         _pod("old", -100),
@@ -134,9 +135,11 @@ def test_candidates_are_old_replicas_oldest_first() -> None:
         _pod("retiring", labels={marks.RETIRING: "true"}),
         _pod("isolated", labels={marks.COMPROMISED: "true"}),
         _pod("timeless", creationTimestamp=None),
+        _pod("tried", annotations={marks.STAYED_SINCE: marks.stamp(BEFORE)}),
+        _pod("tried-for-another", -50, annotations={marks.STAYED_SINCE: marks.stamp(BEFORE - timedelta(seconds=1))}),
     ]
     chosen = siblings.candidates(slip_for(_pod("target"), ROTATE), Order(), FLEET, pods, BEFORE)
-    assert ["timeless", "old", "young"] == [pod["metadata"]["name"] for pod in chosen]
+    assert ["timeless", "old", "tried-for-another", "young"] == [pod["metadata"]["name"] for pod in chosen]
 
 
 @pytest.mark.parametrize(
@@ -158,16 +161,18 @@ def test_a_fresh_pod_never_moves(seconds: list[int], scope: str) -> None:
     assert chosen == sorted(chosen, key=siblings.rank)
 
 
+def _owner(uid: str) -> str:
+    return json.dumps({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d", "uid": uid})
+
+
 @pytest.mark.parametrize(
     ("owner", "extra", "found"),
     [
-        ('{"uid": "rs"}', {}, True),
-        ('{"uid": "other"}', {}, False),
-        ('{"uid": 5}', {}, False),
-        ("[]", {}, False),
+        (_owner("rs"), {}, True),
+        (_owner("other"), {}, False),
         ("{", {}, False),
-        ('{"uid": "rs"}', {"deletionTimestamp": "x"}, False),
-        ('{"uid": "rs"}', {"labels": {}}, False),
+        (_owner("rs"), {"deletionTimestamp": "x"}, False),
+        (_owner("rs"), {"labels": {}}, False),
     ],
 )
 def test_retiring(owner: str, extra: dict[str, Any], found: bool) -> None:  # noqa: FBT001 - a column of the table

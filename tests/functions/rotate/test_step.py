@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,19 +10,26 @@ import pytest
 from molt import marks
 from molt.cluster import PODS, Blocked, Resource
 from molt.events import Event
-from molt.itinerary import Slip, Step
+from molt.itinerary import Entry, Slip, Step
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from molt.policy.selector import Requirement
-from rotate import step
+from molt.turns import Turns
+from quarantine.handler import handler as quarantine
+from rotate import step as steps
+from rotate.handler import handler
+from rotate.hop import Hop
 from rotate.replace import ATTEMPTS
 from rotate.siblings import Order
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
 from tests.functions.slips import ROTATE, event_of, over_the_wire, slip_for
 
+KEY = b"sixteen bytes or more"
 TAG = Step("tag", {})
 EVICT = Step("rotate", {"scope": "Siblings", "strategy": "Evict"})
 WORKLOAD = Step("rotate", {"scope": "Workload"})
 LOOK = ["list replicasets", "list deployments", "list pods"]
+
+handle = handler(KEY)
 
 
 @pytest.fixture
@@ -63,7 +70,7 @@ def _go_round(event: Event, cluster: FakeCluster, clock: FakeClock) -> list[Done
     """Deliver the event, and what it is answered with, until no remedy is left."""
     outcomes = []
     while event.extensions.get("remedy", "rotate") == "rotate":
-        outcome = step.handle(event, cluster, clock)
+        outcome = handle(event, cluster, clock)
         assert isinstance(outcome, Done)
         outcomes.append(outcome)
         event = _fact(outcome)
@@ -75,7 +82,7 @@ def _go_round(event: Event, cluster: FakeCluster, clock: FakeClock) -> list[Done
 def test_one_pod_moves_make_before_break(cluster: FakeCluster, clock: FakeClock) -> None:
     """Look, release one pod, see the fleet whole, evict it; then the event goes round for the next."""
     target, old, left = (pod["metadata"]["name"] for pod in cluster.pods())
-    outcome = step.handle(_event(cluster), cluster, clock)
+    outcome = handle(_event(cluster), cluster, clock)
     assert ["get namespaces", *LOOK, "patch pods", "list pods", "create pods/eviction"] == cluster.asked()
     assert {target, left} < _names(cluster)
     assert old not in _names(cluster)
@@ -105,14 +112,14 @@ def test_the_siblings_move_one_after_the_other(cluster: FakeCluster, clock: Fake
 
 def test_the_next_remedy_comes_after_the_last_pod(cluster: FakeCluster, clock: FakeClock) -> None:
     """The head stays as long as pods are left, then it is dropped."""
-    first = step.handle(_event(cluster, ROTATE, TAG), cluster, clock)
-    second = step.handle(_fact(first), cluster, clock)
+    first = handle(_event(cluster, ROTATE, TAG), cluster, clock)
+    second = handle(_fact(first), cluster, clock)
     assert ["rotate", "tag"] == [_fact(outcome).extensions["remedy"] for outcome in (first, second)]
 
 
 def test_evict_in_the_fewest_calls(cluster: FakeCluster, clock: FakeClock) -> None:
     """Look, evict, see the fleet whole again."""
-    outcome = step.handle(_event(cluster, EVICT), cluster, clock)
+    outcome = handle(_event(cluster, EVICT), cluster, clock)
     assert ["get namespaces", *LOOK, "create pods/eviction", "list pods"] == cluster.asked()
     assert isinstance(outcome, Done)
     assert outcome.reason.endswith(" evicted")
@@ -121,7 +128,7 @@ def test_evict_in_the_fewest_calls(cluster: FakeCluster, clock: FakeClock) -> No
 def test_it_waits_until_the_replacement_is_ready(cluster: FakeCluster, clock: FakeClock) -> None:
     """The old pod serves until then."""
     cluster.readiness = timedelta(seconds=3)
-    step.handle(_event(cluster), cluster, clock)
+    handle(_event(cluster), cluster, clock)
     assert sum(clock.slept) >= 3
     assert cluster.asked()[-2:] == ["list pods", "create pods/eviction"]
 
@@ -130,7 +137,7 @@ def test_it_waits_for_a_workload_that_is_not_whole(cluster: FakeCluster, clock: 
     """A replacement of the quarantined pod, say, must be Ready before a sibling goes."""
     cluster.readiness = timedelta(seconds=3)
     cluster.remove(cluster.pods()[2]["metadata"]["name"])
-    assert isinstance(step.handle(_event(cluster), cluster, clock), Done)
+    assert isinstance(handle(_event(cluster), cluster, clock), Done)
     assert sum(clock.slept) >= 3
 
 
@@ -140,7 +147,7 @@ def test_it_gives_up_in_time_and_changes_nothing(cluster: FakeCluster, clock: Fa
     cluster.remove(cluster.pods()[2]["metadata"]["name"])
     state = cluster.state()
     with pytest.raises(TemporaryError, match="no pod moves while Deployment/web has 2 of 3 pods Ready"):
-        step.handle(_event(cluster), cluster, clock)
+        handle(_event(cluster), cluster, clock)
     assert state == cluster.state()
     assert 25 == pytest.approx(sum(clock.slept))
 
@@ -151,12 +158,12 @@ def test_a_stuck_replacement_leaves_the_old_pod_serving(cluster: FakeCluster, cl
     cluster.readiness = None
     event = _event(cluster)
     with pytest.raises(TemporaryError, match=f"{old} waits for its replacement"):
-        step.handle(event, cluster, clock)
+        handle(event, cluster, clock)
     assert marks.is_retiring(cluster.pod(old))
     for pod in cluster.pods():
         pod["ready-at"] = clock.now().isoformat()
     cluster.asked()
-    outcome = step.handle(event, cluster, clock)
+    outcome = handle(event, cluster, clock)
     assert isinstance(outcome, Done)
     assert f"{old} replaced by a fresh pod" == outcome.reason
     assert ["get namespaces", *LOOK, "create pods/eviction"] == cluster.asked()
@@ -166,11 +173,11 @@ def test_an_evicted_pod_is_told_of_though_its_replacement_is_late(cluster: FakeC
     """The pod is gone: a retry would not know who moved it. The next hop waits for the fleet."""
     event = _event(cluster, EVICT)
     cluster.readiness = None
-    outcome = step.handle(event, cluster, clock)
+    outcome = handle(event, cluster, clock)
     assert isinstance(outcome, Done)
     assert "evicted; its replacement is not Ready yet: Deployment/web has 2 of 3 pods Ready" in outcome.reason
     with pytest.raises(TemporaryError):
-        step.handle(_fact(outcome), cluster, clock)
+        handle(_fact(outcome), cluster, clock)
 
 
 @pytest.mark.parametrize("order", [ROTATE, EVICT])
@@ -180,10 +187,10 @@ def test_a_disruption_budget_is_waited_for(cluster: FakeCluster, clock: FakeCloc
     event = _event(cluster, order)
     cluster.held = {old}
     with pytest.raises(Blocked):
-        step.handle(event, cluster, clock)
+        handle(event, cluster, clock)
     cluster.held = set()
     clock.slept.clear()
-    assert isinstance(step.handle(event, cluster, clock), Done)
+    assert isinstance(handle(event, cluster, clock), Done)
     assert old not in _names(cluster)
 
 
@@ -199,7 +206,7 @@ def test_killed_after_any_call_the_redelivery_completes_it(clock: FakeClock, ord
     killed = 0
     while following:
         try:
-            outcome = step.handle(following, cluster, clock)
+            outcome = handle(following, cluster, clock)
         except Killed:
             killed += 1
             continue
@@ -220,7 +227,7 @@ def _bump(cluster: FakeCluster) -> None:
 def test_a_conflict_is_read_again(cluster: FakeCluster, clock: FakeClock) -> None:
     """A kubelet that writes the pod's status meanwhile costs one more read."""
     cluster.meddle = [_bump]
-    assert isinstance(step.handle(_event(cluster), cluster, clock), Done)
+    assert isinstance(handle(_event(cluster), cluster, clock), Done)
     assert ["patch pods", "get pods", "patch pods"] == cluster.asked()[4:7]
 
 
@@ -228,7 +235,7 @@ def test_a_pod_that_never_rests_is_tried_later(cluster: FakeCluster, clock: Fake
     """After a few conflicts the broker waits."""
     cluster.meddle = [_bump] * ATTEMPTS
     with pytest.raises(TemporaryError, match=f"changed under each of {ATTEMPTS} attempts"):
-        step.handle(_event(cluster), cluster, clock)
+        handle(_event(cluster), cluster, clock)
 
 
 def _isolate(cluster: FakeCluster, name: str) -> None:
@@ -255,7 +262,7 @@ def test_a_pod_that_is_taken_meanwhile_is_left(
     old = cluster.pods()[1]["metadata"]["name"]
     cluster.meddle = [lambda cluster: meddle(cluster, old)]
     with pytest.raises(TemporaryError, match=reason):
-        step.handle(_event(cluster), cluster, clock)
+        handle(_event(cluster), cluster, clock)
     assert not any(marks.is_retiring(pod) for pod in cluster.pods())
 
 
@@ -272,7 +279,107 @@ def test_a_pod_that_is_gone_at_its_eviction_has_moved(cluster: FakeCluster, cloc
         return found
 
     cluster.list = stale  # type: ignore[method-assign]
-    assert isinstance(step.handle(event_of(slip), cluster, clock), Done)
+    assert isinstance(handle(event_of(slip), cluster, clock), Done)
+
+
+def _quarantine(cluster: FakeCluster, clock: FakeClock, name: str) -> None:
+    event = event_of(slip_for(cluster.pod(name), Step("quarantine", {}), alert={"id": "another"}))
+    assert isinstance(quarantine()(event, cluster, clock), Done)
+
+
+def test_a_pod_that_is_put_in_quarantine_while_it_moves_stays(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The old pod of a move is attacked while it waits for its replacement: the examiner must find it."""
+    old = cluster.pods()[1]["metadata"]["name"]
+    cluster.interfere = lambda cluster, name: _quarantine(cluster, clock, name)
+    outcome = handle(_event(cluster), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert f"{old} replaced by a fresh pod; it stays, since somebody else has taken it" == outcome.reason
+    assert marks.is_compromised(cluster.pod(old))
+    assert 1 == len(_go_round(_fact(outcome), cluster, clock))
+
+
+@pytest.mark.parametrize("order", [ROTATE, EVICT])
+def test_a_pod_that_is_put_in_quarantine_before_it_goes_stays(
+    cluster: FakeCluster, clock: FakeClock, order: Step
+) -> None:
+    """Found retiring, or due to be evicted, and in quarantine at the last moment: look again with the next delivery."""
+    event = _event(cluster, order)
+    old = cluster.pods()[1]["metadata"]["name"]
+    if order == ROTATE:
+        cluster.kill_after = 4
+        with pytest.raises(Killed):
+            handle(event, cluster, clock)
+    cluster.interfere = lambda cluster, name: _quarantine(cluster, clock, name)
+    with pytest.raises(TemporaryError, match=f"{old} was taken by somebody else"):
+        handle(event, cluster, clock)
+    assert marks.is_compromised(cluster.pod(old))
+
+
+@pytest.mark.parametrize("meddle", [lambda cluster, _: _bump(cluster), FakeCluster.remove])
+def test_a_pod_that_changes_before_it_goes_is_read_again(cluster: FakeCluster, clock: FakeClock, meddle: Any) -> None:
+    """A kubelet that writes the pod's status costs one more read; one that is gone has moved."""
+    old = cluster.pods()[1]["metadata"]["name"]
+    cluster.interfere = meddle
+    outcome = handle(_event(cluster, EVICT), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert f"{old} evicted" == outcome.reason
+    assert old not in _names(cluster)
+
+
+def test_a_successor_of_the_same_name_is_not_evicted(cluster: FakeCluster, clock: FakeClock) -> None:
+    """As a StatefulSet makes it when somebody else was faster: the pod that was meant is gone."""
+    old = cluster.pods()[1]["metadata"]["name"]
+    cluster.interfere = _rename
+    assert isinstance(handle(_event(cluster, EVICT), cluster, clock), Done)
+    assert "another" == cluster.pod(old)["metadata"]["uid"]
+
+
+def test_a_move_is_finished_while_the_deployment_is_paused(cluster: FakeCluster, clock: FakeClock) -> None:
+    """None begins then; but the controller counts without the old pod, so that it may go."""
+    event = _event(cluster)
+    cluster.kill_after = 4
+    with pytest.raises(Killed):
+        handle(event, cluster, clock)
+    cluster.objects["deployments", "shop", "web"]["spec"]["paused"] = True
+    outcome = handle(event, cluster, clock)
+    assert isinstance(outcome, Done)
+    with pytest.raises(TemporaryError, match="no pod moves while Deployment/web is paused"):
+        handle(_fact(outcome), cluster, clock)
+
+
+class _Ahead(FakeClock):
+    """A clock that is ten minutes ahead of the API server's."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(minutes=10)
+
+
+def test_a_clock_that_is_ahead_moves_no_more_pods_than_there_were(cluster: FakeCluster) -> None:
+    """To such a function every replacement looks old: it moves as many as it found at first, the old ones first."""
+    clock = _Ahead()
+    cluster.clock = clock
+    cluster.readiness = None
+    target, *siblings = (pod["metadata"]["name"] for pod in cluster.pods())
+    made = cluster._new_pod
+
+    def on_time(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        pod = made(*args, **kwargs)
+        pod["metadata"]["creationTimestamp"] = f"{clock.time:%Y-%m-%dT%H:%M:%SZ}"
+        pod["ready-at"] = clock.time.isoformat()
+        return pod
+
+    cluster._new_pod = on_time  # type: ignore[method-assign]
+    outcomes = _go_round(_event(cluster, alert={"time": None}), cluster, clock)
+    assert 2 == len(outcomes)
+    assert target in _names(cluster)
+    assert not set(siblings) & _names(cluster)
+
+
+def test_a_second_step_counts_for_itself(cluster: FakeCluster, clock: FakeClock) -> None:
+    """What an earlier rotation of the same itinerary has left does not bind the next one."""
+    done = Entry("rotate", "acted", "", marks.stamp(clock.now()), {"left": 0})
+    outcome = handle(_event(cluster, WORKLOAD, trail=[done]), cluster, clock)
+    assert 2 == Slip.parse(_fact(outcome).data).trail[1].details["left"]
 
 
 def test_nothing_is_left_is_the_end(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -281,7 +388,7 @@ def test_nothing_is_left_is_the_end(cluster: FakeCluster, clock: FakeClock) -> N
     _go_round(event, cluster, clock)
     cluster.readiness = None
     cluster.remove(cluster.pods()[-1]["metadata"]["name"])
-    outcome = step.handle(event, cluster, clock)
+    outcome = handle(event, cluster, clock)
     reason = "no pod of Deployment/web in scope Siblings from before 2026-11-24T11:59:58Z is left to move"
     assert Skipped(reason) == outcome
     assert [] == clock.slept
@@ -290,7 +397,7 @@ def test_nothing_is_left_is_the_end(cluster: FakeCluster, clock: FakeClock) -> N
 def test_a_skipped_step_lets_the_next_one_be_done(cluster: FakeCluster, clock: FakeClock) -> None:
     """What rotate cannot do is no reason not to tag."""
     pod = cluster.bare_pod("a-solo")
-    fact = _fact(step.handle(event_of(slip_for(pod, ROTATE, TAG)), cluster, clock))
+    fact = _fact(handle(event_of(slip_for(pod, ROTATE, TAG)), cluster, clock))
     assert ("io.molt-project.remedy.skipped.v1", {"remedy": "tag"}) == (fact.type, fact.extensions)
     assert ["no controller would replace it"] == [entry.reason for entry in Slip.parse(fact.data).trail]
     assert [] == cluster.asked()
@@ -299,7 +406,7 @@ def test_a_skipped_step_lets_the_next_one_be_done(cluster: FakeCluster, clock: F
 def test_an_exempt_namespace_is_left(cluster: FakeCluster, clock: FakeClock) -> None:
     """The namespace's label counts at every hop."""
     cluster.namespace("shop", **{marks.EXEMPT: "true"})
-    outcome = step.handle(_event(cluster), cluster, clock)
+    outcome = handle(_event(cluster), cluster, clock)
     assert Skipped("namespace shop is exempt by its label molt-project.io/exempt") == outcome
     assert ["get namespaces"] == cluster.asked()
 
@@ -307,7 +414,7 @@ def test_an_exempt_namespace_is_left(cluster: FakeCluster, clock: FakeClock) -> 
 def test_a_namespace_that_is_gone_is_left(cluster: FakeCluster, clock: FakeClock) -> None:
     """What cannot be checked is not touched."""
     del cluster.objects["namespaces", "", "shop"]
-    outcome = step.handle(_event(cluster), cluster, clock)
+    outcome = handle(_event(cluster), cluster, clock)
     assert Skipped("namespace shop could not be checked for molt-project.io/exempt") == outcome
 
 
@@ -317,7 +424,7 @@ def test_a_workload_that_is_gone_is_left(cluster: FakeCluster, clock: FakeClock,
     event = _event(cluster, mode=mode)
     for key in [key for key in cluster.objects if key[0] == "replicasets"]:
         del cluster.objects[key]
-    assert Skipped("Deployment/web is gone") == step.handle(event, cluster, clock)
+    assert Skipped("Deployment/web is gone") == handle(event, cluster, clock)
 
 
 def test_the_whole_workload(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -335,7 +442,7 @@ def test_who_cannot_be_replaced_first_is_evicted(clock: FakeClock, kind: str) ->
     cluster.namespace()
     cluster.stateful_set("db") if kind == "StatefulSet" else cluster.daemon_set("db")
     clock.time += timedelta(minutes=10)
-    outcome = step.handle(_event(cluster), cluster, clock)
+    outcome = handle(_event(cluster), cluster, clock)
     assert isinstance(outcome, Done)
     assert outcome.reason.endswith(f"evicted, since {kind}/db does not tell its pods by pod-template-hash")
     assert 2 == len(cluster.pods())
@@ -346,7 +453,7 @@ def test_a_rehearsal_changes_nothing(cluster: FakeCluster, clock: FakeClock, ord
     """One event rehearses all siblings, without waiting, and no second one follows."""
     state = cluster.state()
     names = sorted(_names(cluster))[1:]
-    outcome = step.handle(_event(cluster, order, mode="DryRun"), cluster, clock)
+    outcome = handle(_event(cluster, order, mode="DryRun"), cluster, clock)
     assert ["get namespaces", *LOOK, call, call] == cluster.asked()
     assert (state, []) == (cluster.state(), clock.slept)
     assert isinstance(outcome, Done)
@@ -359,7 +466,7 @@ def test_a_rehearsal_changes_nothing(cluster: FakeCluster, clock: FakeClock, ord
 def test_a_rehearsal_tells_of_budgets(cluster: FakeCluster, clock: FakeClock) -> None:
     """Whoever reads it learns that a disruption budget would have held a pod back."""
     cluster.held = {cluster.pods()[1]["metadata"]["name"]}
-    outcome = step.handle(_event(cluster, EVICT, mode="DryRun"), cluster, clock)
+    outcome = handle(_event(cluster, EVICT, mode="DryRun"), cluster, clock)
     assert isinstance(outcome, Done)
     assert outcome.reason.endswith("a disruption budget would now hold 1 of them back")
 
@@ -367,17 +474,15 @@ def test_a_rehearsal_tells_of_budgets(cluster: FakeCluster, clock: FakeClock) ->
 def test_a_rehearsal_of_nothing(clock: FakeClock) -> None:
     """One replica has no siblings."""
     cluster = _shop(clock, replicas=1)
-    outcome = step.handle(_event(cluster, mode="DryRun"), cluster, clock)
+    outcome = handle(_event(cluster, mode="DryRun"), cluster, clock)
     assert isinstance(outcome, Skipped)
     assert outcome.reason.startswith("no pod of Deployment/web in scope Siblings")
 
 
 def test_a_chain_ends_before_the_broker_ends_it(cluster: FakeCluster, clock: FakeClock) -> None:
     """A broker dead-letters an event that went round 254 times: the step ends well before, and says what is left."""
-    slip = slip_for(cluster.pods()[0], ROTATE)
-    entry = Slip.parse(_fact(step.handle(event_of(slip), cluster, clock)).data).trail[0]
-    cluster = _shop(FakeClock())
-    outcome = step.handle(_event(cluster, trail=[entry] * step.HOPS), cluster, clock)
+    entry = Entry("rotate", "acted", "", marks.stamp(clock.now()), {"left": 9})
+    outcome = handle(_event(cluster, trail=[entry] * steps.HOPS), cluster, clock)
     assert isinstance(outcome, Done)
     assert outcome.reason.endswith("; 1 pod left as they are: one alert moves 200")
     assert {} == _fact(outcome).extensions
@@ -393,13 +498,13 @@ def test_a_retiring_pod_is_found_by_the_fleets_selector(cluster: FakeCluster, cl
         return listed(resource, *args, labels=labels, **kwargs)
 
     cluster.list = spy  # type: ignore[method-assign]
-    step.handle(_event(cluster), cluster, clock)
+    handle(_event(cluster), cluster, clock)
     assert str(Requirement("app", "In", ("web",))) in asked
 
 
 def test_a_hop_without_a_workload_has_no_fleet(cluster: FakeCluster, clock: FakeClock) -> None:
     """Asked all the same, it says so, and makes no call."""
     slip = slip_for(cluster.bare_pod("a-solo"), ROTATE)
-    hop = step.Hop(event_of(slip), slip, Order(), clock.now(), cluster, clock)
+    hop = Hop(event_of(slip), slip, Order(), clock.now(), cluster, clock, Turns())
     assert hop.fleet() is None
     assert [] == cluster.requests

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from molt import marks
-from molt.cluster import DEPLOYMENTS, ROTATION_POLICIES, Conflict, Forbidden, Unavailable
+from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES, Conflict, Forbidden, Unavailable
 from molt.events import Event
-from molt.outcome import Done, Outcome, Skipped
+from molt.outcome import Done, Outcome, PermanentError, Skipped
+from quarantine.handler import handler as quarantine
 from rotate.diary import MOST, Diary
 from rotate.handler import FUNCTION, handler, secret
-from rotate.step import SKIPPED
+from rotate.hop import SKIPPED
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
-from tests.functions.slips import ROTATE, event_of, over_the_wire, slip_for
+from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
 
 KEY = b"sixteen bytes or more"
 TICK = Event(
@@ -329,11 +330,12 @@ def test_a_retiring_pod_of_an_exempt_namespace_is_left(clock: FakeClock) -> None
 
 
 def test_a_retiring_pod_that_became_another_is_looked_at_again(clock: FakeClock) -> None:
-    """A UID that is not met at the eviction is no end, and no error."""
+    """A pod that keeps changing is no end, and no error."""
     cluster = _shop(clock, policy=False)
-    _retiring(cluster, clock)
-    cluster.failing["create", "pods/eviction"] = Conflict("uid is another")
-    assert [("moving", None, "uid is another")] == _trail(handle(TICK, cluster, clock))
+    name = _retiring(cluster, clock)["metadata"]["name"]
+    cluster.failing["create", "pods/eviction"] = Conflict("it changed")
+    reason = f"pod shop/{name} changed under each of 4 attempts"
+    assert [("moving", None, reason)] == _trail(handle(TICK, cluster, clock))
 
 
 def test_a_protected_namespace_is_left(clock: FakeClock) -> None:
@@ -392,8 +394,61 @@ def test_a_status_that_cannot_be_written_is_logged(
 def test_what_the_api_forbids_is_raised(cluster: FakeCluster, clock: FakeClock) -> None:
     """A missing verb is for the dead letter, where its name is read."""
     cluster.failing["patch", "pods"] = Forbidden("not allowed to patch pods")
-    with pytest.raises(Forbidden):
+    with pytest.raises(PermanentError, match="not allowed to patch pods"):
         handle(TICK, cluster, clock)
+
+
+def test_what_the_api_refuses_for_one_pod_holds_up_no_other(clock: FakeClock) -> None:
+    """An admission policy of one team's namespace must not stop the rotation of all others."""
+    cluster = _shop(clock, selector={})
+    clock.time -= timedelta(hours=2)
+    cluster.namespace("a-bank")
+    cluster.deployment("vault", namespace="a-bank")
+    clock.time += timedelta(hours=2)
+    cluster.policy(namespace="a-bank", selector={})
+    patched = cluster.merge
+
+    def admitted(resource: Any, name: str, patch: Any, namespace: str | None = None, **more: Any) -> Any:
+        if namespace == "a-bank" and resource == PODS:
+            raise Forbidden('not allowed to patch pods in namespace a-bank: admission webhook "labels" denied it')
+        return patched(resource, name, patch, namespace, **more)
+
+    cluster.merge = admitted  # type: ignore[method-assign]
+    outcome = handle(TICK, cluster, clock)
+    assert ["refused", "acted"] == [entry[0] for entry in _trail(outcome)]
+    assert isinstance(outcome, Done)
+    assert "1 acted, 1 refused" == outcome.reason
+
+
+def test_an_eviction_that_the_api_refuses_is_raised(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The old pod serves on, and the dead letter names the verb that is missing."""
+    cluster.failing["create", "pods/eviction"] = Forbidden("not allowed to create pods/eviction")
+    with pytest.raises(PermanentError, match="not allowed to create pods/eviction"):
+        handle(TICK, cluster, clock)
+    assert [] == clock.slept
+    del cluster.failing["create", "pods/eviction"]
+    assert ("acted", "web", "replaced by a fresh pod") in _trail(handle(TICK, cluster, clock))
+
+
+@pytest.mark.parametrize("strategy", ["Replace", "Evict"])
+def test_a_pod_that_is_put_in_quarantine_meanwhile_stays(clock: FakeClock, strategy: str) -> None:
+    """Between the look and the eviction: the examiner must find it, and no other policy moves a sibling now."""
+    cluster = _shop(clock, strategy=strategy, maxMoving=9)
+    cluster.policy("x-also", strategy="Evict")
+
+    def isolate(cluster: FakeCluster, name: str) -> None:
+        event = event_of(slip_for(cluster.pod(name), QUARANTINE))
+        assert isinstance(quarantine()(event, cluster, clock), Done)
+
+    cluster.interfere = isolate
+    ((outcome, policy, reason),) = _trail(handle(TICK, cluster, clock))
+    assert ("skipped", "web") == (outcome, policy)
+    assert reason in {
+        "it is retiring no more: somebody else has taken it",
+        "it is no longer one of Deployment/web that can be moved",
+    }
+    assert 1 == sum(map(marks.is_compromised, cluster.pods()))
+    assert 4 == len(cluster.pods())
 
 
 def test_a_doubled_tick_does_no_harm(cluster: FakeCluster, clock: FakeClock) -> None:

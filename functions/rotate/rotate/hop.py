@@ -1,0 +1,75 @@
+"""One event's part of a step: what it is to do, with what, and the outcomes that it may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from molt import marks
+from molt.itinerary import Entry
+from molt.outcome import Done, Skipped
+from rotate import survey
+from rotate.fleet import by_controller
+from rotate.siblings import REMEDY
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from molt.cluster import Cluster
+    from molt.events import Event
+    from molt.itinerary import Slip
+    from molt.outcome import Clock
+    from molt.turns import Turns
+    from rotate.fleet import Fleet
+    from rotate.siblings import Order
+
+Object = dict[str, Any]
+
+ROTATED = "io.molt-project.pods.rotated.v1"
+SKIPPED = "io.molt-project.remedy.skipped.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One event's part of the step."""
+
+    event: Event
+    slip: Slip
+    order: Order
+    before: datetime
+    cluster: Cluster
+    clock: Clock
+    turns: Turns
+
+    def fleet(self) -> Fleet | None:
+        """Return the workload's fleet as it is now; None when it is gone, or another has its name."""
+        workload = self.slip.target.workload
+        if workload is None:
+            return None
+        found = survey.fleets(self.cluster, self.slip.target.namespace, {workload.kind})
+        return by_controller(found).get(workload.uid)
+
+    def left(self, candidates: int, *, taken: bool) -> int:
+        """Return how many pods the next hop may find: `taken` tells whether this one moved a candidate.
+
+        Never more than the hop before has said: where clocks disagree, replacements may look old enough to move.
+        """
+        entry = self.slip.trail[-1] if self.slip.trail else None
+        said = entry.details.get("left") if entry and entry.remedy == REMEDY else None
+        return min(candidates, said) - taken if isinstance(said, int) and said > 0 else candidates - taken
+
+    def skipped(self, reason: str) -> Skipped:
+        """Return the outcome of a step that does nothing; steps after it are still done."""
+        now = self.clock.now()
+        left = self.slip.record(Entry(REMEDY, "skipped", reason, marks.stamp(now)))
+        if not left.itinerary:
+            return Skipped(reason)
+        return Skipped(reason, left.event(function=REMEDY, type=SKIPPED, cause=self.event, time=now))
+
+    def moved(self, reason: str, details: Object, *, more: bool = False, rehearsed: bool = False) -> Done:
+        """Return the fact that follows, which comes back here when `more` pods are to move."""
+        now = self.clock.now()
+        details = {**details, "before": marks.stamp(self.before)}
+        entry = Entry(REMEDY, "rehearsed" if rehearsed else "acted", reason, marks.stamp(now), details)
+        slip = self.slip.note(entry) if more else self.slip.record(entry)
+        return Done(slip.event(function=REMEDY, type=ROTATED, cause=self.event, time=now), reason, rehearsed)
