@@ -16,12 +16,15 @@ from molt.outcome import MoltError
 from testbed.api import Answer, Api
 from testbed.control_plane import ControlPlane
 from tests.functions.installation import NEEDED, Installation
+from tests.real import responses, scenarios
 from tests.real.kubectl import Kubectl
 from tests.real.manifests import Object, functions
 from tests.real.rights import Account, Right, grant, granted, roles
-from tests.real.scenarios import PLAYS, Stage
+from tests.real.scenarios import Stage
 
 pytestmark = pytest.mark.real
+
+PLAYS = scenarios.PLAYS | responses.PLAYS
 
 RIGHTS = [(function, right) for function in functions() for right in granted(function)]
 
@@ -125,6 +128,7 @@ def _acts(api: Api) -> dict[str, Answer]:
         "list secrets": api.get("/api/v1/secrets"),
         "read a ConfigMap": api.get("/api/v1/namespaces/kube-system/configmaps/any"),
         "list nodes": api.get("/api/v1/nodes"),
+        "cordon a node": api.patch("/api/v1/nodes/any", {}),
         "list namespaces": api.get("/api/v1/namespaces"),
         "read a namespace": api.get("/api/v1/namespaces/default"),
         "exempt a namespace": api.patch("/api/v1/namespaces/default", {}),
@@ -167,6 +171,9 @@ ALLOWED = {
         *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace", "list Deployments"),
         *("list RotationPolicies", "tell a RotationPolicy"),
     },
+    "tag": {"read a pod", "patch a pod", "read a namespace"},
+    "terminate": {"read a pod", "delete a pod", "evict a pod", "read a namespace"},
+    "cordon": {"list nodes", "cordon a node", "read a namespace"},
     "dead-letter": set(),
 }
 
