@@ -16,7 +16,7 @@ from molt.outcome import MoltError
 from testbed.api import Answer, Api
 from testbed.control_plane import ControlPlane
 from tests.functions.installation import NEEDED, Installation
-from tests.real import responses, scenarios
+from tests.real import examining, responses, scenarios
 from tests.real.kubectl import Kubectl
 from tests.real.manifests import Object, functions
 from tests.real.rights import Account, Right, grant, granted, roles
@@ -24,7 +24,7 @@ from tests.real.scenarios import Stage
 
 pytestmark = pytest.mark.real
 
-PLAYS = scenarios.PLAYS | responses.PLAYS
+PLAYS = scenarios.PLAYS | responses.PLAYS | examining.PLAYS
 
 RIGHTS = [(function, right) for function in functions() for right in granted(function)]
 
@@ -184,3 +184,4 @@ def test_what_is_not_granted_is_refused(stage: Stage, control_plane: ControlPlan
     assert stage.here.namespace
     answers = _acts(control_plane.api_as(control_plane.token(function, "molt")))
     assert ALLOWED[function] == {act for act, answer in answers.items() if answer.status != 403}
+    "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies"},
