@@ -22,6 +22,7 @@ Node = dict[str, Any]
 CONTROL_PLANE: Final = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 ANNOTATIONS: Final = (marks.CORDONED_BY, marks.CORDONED_AT, marks.UNCORDON_AT, marks.RULE)
 _REPELLING: Final = ("NoSchedule", "NoExecute")
+_OF_A_CORDON: Final = "node.kubernetes.io/unschedulable"  # follows spec.unschedulable, and lags behind it
 
 
 def excuse(node: Node, slip: Slip, until: datetime | None) -> str | None:
@@ -50,7 +51,7 @@ def _unfit(node: Node, slip: Slip) -> str | None:
 def takes_pods(node: Node) -> bool:
     """Tell whether ordinary pods can be scheduled to the node: it is Ready, not cordoned, and without a taint."""
     taints = node["spec"].get("taints") or ()
-    repels = any(taint.get("effect") in _REPELLING for taint in taints)
+    repels = any(taint.get("effect") in _REPELLING and taint.get("key") != _OF_A_CORDON for taint in taints)
     return is_ready(node) and not _is_cordoned(node) and not repels
 
 

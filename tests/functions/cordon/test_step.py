@@ -157,9 +157,16 @@ def test_the_last_node_that_takes_pods_stays(
     assert (CALLS[:3], state) == (cluster.asked(), cluster.state())
 
 
-def test_a_soft_taint_keeps_no_pod_away(cluster: FakeCluster, clock: FakeClock) -> None:
-    """PreferNoSchedule is a wish."""
-    node(cluster, "node-2")["spec"] = {"taints": [{"key": "a", "effect": "PreferNoSchedule"}]}
+@pytest.mark.parametrize(
+    "taint",
+    [
+        {"key": "a", "effect": "PreferNoSchedule"},
+        {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
+    ],
+)
+def test_not_every_taint_keeps_pods_away(cluster: FakeCluster, clock: FakeClock, taint: dict[str, str]) -> None:
+    """PreferNoSchedule is a wish, and the taint of a cordon is left over for a moment when that is lifted."""
+    node(cluster, "node-2")["spec"] = {"taints": [taint]}
     assert isinstance(handle(event(cluster, AN_HOUR), cluster, clock), Done)
 
 
