@@ -105,6 +105,7 @@ PODS = "/api/v1/namespaces/default/pods"
 APPS = "/apis/apps/v1/namespaces/default"
 NETWORK = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
 MOLT = "/apis/molt-project.io/v1alpha1"
+REGISTRATION = "/apis/admissionregistration.k8s.io/v1"
 
 
 def _acts(api: Api) -> dict[str, Answer]:
@@ -150,6 +151,16 @@ def _acts(api: Api) -> dict[str, Answer]:
         "list RotationPolicies": api.get(f"{MOLT}/rotationpolicies"),
         "relax a RotationPolicy": api.patch(f"{MOLT}/namespaces/default/rotationpolicies/any", {}),
         "tell a RotationPolicy": api.patch(f"{MOLT}/namespaces/default/rotationpolicies/any/status", {}),
+        "list Fences": api.get(f"{MOLT}/fences"),
+        "make a Fence": api.post(f"{MOLT}/fences", {}),
+        "patch a Fence": api.patch(f"{MOLT}/fences/pods-f", {}),
+        "patch another Fence": api.patch(f"{MOLT}/fences/any", {}),
+        "delete a Fence": api.delete(f"{MOLT}/fences/pods-f"),
+        "read the fence's policy": api.get(f"{REGISTRATION}/validatingadmissionpolicies/molt-fence"),
+        "read another policy": api.get(f"{REGISTRATION}/validatingadmissionpolicies/any"),
+        "make an admission policy": api.post(f"{REGISTRATION}/validatingadmissionpolicies", {}),
+        "change the fence's policy": api.patch(f"{REGISTRATION}/validatingadmissionpolicies/molt-fence", {}),
+        "unbind the fence's policy": api.delete(f"{REGISTRATION}/validatingadmissionpolicybindings/molt-fence"),
         "change a role": api.patch("/apis/rbac.authorization.k8s.io/v1/clusterroles/molt-quarantine", {}),
         "bind a role": api.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {}),
         "make a token": api.post("/api/v1/namespaces/kube-system/serviceaccounts/default/token", {}),
@@ -165,8 +176,10 @@ ALLOWED = {
     },
     "quarantine": {
         *("read a pod", "list pods", "patch a pod", "make a NetworkPolicy", "patch a NetworkPolicy"),
-        *("read a Deployment", "make an Event"),
+        *("list NetworkPolicies", "read a Deployment", "make an Event"),
+        *("list Fences", "make a Fence", "patch a Fence", "read the fence's policy"),
     },
+    "release": {"read a pod", "list pods", "patch a pod", "evict a pod", "patch a Fence"},
     "rotate": {
         *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace", "list Deployments"),
         *("list RotationPolicies", "tell a RotationPolicy"),
@@ -174,6 +187,7 @@ ALLOWED = {
     "tag": {"read a pod", "patch a pod", "read a namespace"},
     "terminate": {"read a pod", "delete a pod", "evict a pod", "read a namespace"},
     "cordon": {"list nodes", "cordon a node", "read a namespace"},
+    "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies"},
     "dead-letter": set(),
 }
 
@@ -184,4 +198,3 @@ def test_what_is_not_granted_is_refused(stage: Stage, control_plane: ControlPlan
     assert stage.here.namespace
     answers = _acts(control_plane.api_as(control_plane.token(function, "molt")))
     assert ALLOWED[function] == {act for act, answer in answers.items() if answer.status != 403}
-    "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies"},
