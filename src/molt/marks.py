@@ -7,8 +7,11 @@
     label       cordoned         on a node: molt has cordoned it, and may undo it
     annotation  original-labels  the labels that were taken off, as a JSON object
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
+    annotation  release          "true": somebody wants the pod released, and the clock's next tick does it
+    annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
     annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
-    annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since;
+    annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
+                                 keep-on-release; owner, retiring-since;
                                  suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at
 
 All start with `molt-project.io/`.
@@ -47,7 +50,16 @@ STAYED_SINCE = f"{PREFIX}/stayed-since"
 
 LEAKS = f"{PREFIX}/leaks"
 
-QUARANTINE_ANNOTATIONS = (ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY, LEAKS)
+EXPIRES_AT = f"{PREFIX}/expires-at"
+THEN = f"{PREFIX}/then"
+KEEP_ON_RELEASE = f"{PREFIX}/keep-on-release"
+RELEASE = f"{PREFIX}/release"
+KEPT = f"{PREFIX}/kept"
+
+QUARANTINE_ANNOTATIONS = (
+    *(ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY, LEAKS),
+    *(EXPIRES_AT, THEN, KEEP_ON_RELEASE, RELEASE, KEPT),
+)
 RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE)
 
 SUSPECT = f"{PREFIX}/suspect"

@@ -317,8 +317,8 @@ class FakeCluster(Cluster):
         ]
         replicas = owner["spec"].get("replicas", owner["status"].get("desiredNumberScheduled", 0))
         youngest = sorted(own, key=lambda pod: str(pod["metadata"]["name"]), reverse=True)
-        for pod in sorted(youngest, key=lambda pod: bool(pod["status"]["conditions"]))[: max(0, len(own) - replicas)]:
-            own.remove(pod)  # the youngest of those that are not Ready goes first
+        for pod in sorted(youngest, key=_worth)[: max(0, len(own) - replicas)]:
+            own.remove(pod)  # the youngest of those that are not Ready, or cost the least, goes first
             del self.objects["pods", namespace, pod["metadata"]["name"]]
         name = owner["metadata"]["name"]
         names = (
@@ -395,6 +395,11 @@ class FakeCluster(Cluster):
             self.put(resource, obj)
             self.reconcile()
         return copy.deepcopy(obj)
+
+
+def _worth(pod: Object) -> tuple[bool, int]:
+    cost = marks.annotations_of(pod).get("controller.kubernetes.io/pod-deletion-cost", "0")
+    return bool(pod["status"]["conditions"]), int(cost)
 
 
 def _reference(owner: Object, kind: str) -> Object:

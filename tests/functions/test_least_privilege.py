@@ -15,12 +15,13 @@ import yaml
 
 from cordon.handler import handle as cordon
 from dead_letter.handler import handle as keep
-from molt import fence
+from molt import fence, marks
 from molt.cluster.resources import ADMISSION_POLICIES
 from molt.events import Event
 from molt.itinerary import Step
 from molt.outcome import Done
 from quarantine.handler import handler as quarantine
+from release.handler import handle as release
 from rotate.handler import handler as rotate
 from tag.handler import handle as tag
 from terminate.handler import handle as terminate
@@ -107,6 +108,18 @@ def _rotate() -> set[Right]:
     return asked
 
 
+def _release() -> set[Right]:
+    cluster, clock = _cluster("Deployment")
+    for then in ("Release", "Terminate"):
+        step = Step("quarantine", {"retention": {"after": "1h", "then": then}})
+        target = next(pod for pod in cluster.pods() if not marks.is_compromised(pod))
+        quarantine()(event_of(slip_for(target, step)), cluster, clock)
+    cluster.requests.clear()
+    clock.time += timedelta(hours=1)
+    assert isinstance(release(TICK, cluster, clock), Done)
+    return _asked(cluster)
+
+
 def _tag() -> set[Right]:
     cluster, clock = _cluster("Deployment")
     assert isinstance(tag(event_of(slip_for(cluster.pods()[0], Step("tag"))), cluster, clock), Done)
@@ -153,6 +166,7 @@ def _dead_letter() -> set[Right]:
 
 ASKED: dict[str, Callable[[], set[Right]]] = {
     "quarantine": _quarantine,
+    "release": _release,
     "rotate": _rotate,
     "tag": _tag,
     "terminate": _terminate,

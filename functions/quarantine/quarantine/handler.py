@@ -21,8 +21,8 @@ from molt.cluster import (
 from molt.itinerary import Entry, Slip
 from molt.outcome import Done, MoltError, Outcome, Skipped, TemporaryError
 from molt.turns import Turns
-from quarantine import isolation, leaks, limits, tick
-from quarantine.isolation import Next
+from quarantine import isolation, leaks, limits, retention, tick
+from quarantine.isolation import FUNCTION, Next
 from quarantine.report import report
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-FUNCTION = "quarantine"
+__all__ = ["ATTEMPTS", "FUNCTION", "handler"]
+
 QUARANTINED = "io.molt-project.pod.quarantined.v1"
 SKIPPED = "io.molt-project.remedy.skipped.v1"
 MANAGER = "molt-quarantine"
@@ -191,6 +192,8 @@ def _done(part: Part, at: datetime, findings: Sequence[str]) -> Done:
         {"pod": slip.target.name, "workload": isolation.workload_of(slip.target), "leaks": list(findings)},
     )
     left = slip.record(entry)
-    steps = leaks.following(findings, slip.current(FUNCTION).parameters.get("ifLeaky"), left.itinerary)
+    parameters = slip.current(FUNCTION).parameters
+    steps = retention.following(slip.target, parameters, left.itinerary)
+    steps = leaks.following(findings, parameters.get("ifLeaky"), steps)
     fact = replace(left, itinerary=steps).event(function=FUNCTION, type=QUARANTINED, cause=part.event, time=at)
     return Done(fact, reason, part.dry_run)

@@ -213,12 +213,9 @@ class Cluster:
 
         `uid` as with `delete`; with `resource_version` only the pod as it was read, else Conflict.
         """
-        body = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": deletion(uid, None, dry_run=dry_run, resource_version=resource_version),
-        }
+        options = deletion(uid, None, dry_run=dry_run, resource_version=resource_version)
+        kind = {"apiVersion": "policy/v1", "kind": "Eviction"}
+        body = kind | {"metadata": {"name": name, "namespace": namespace}, "deleteOptions": options}
         self._send(
             "create", "POST", PODS, namespace, name, subresource="eviction", body=body, repeatable=bool(uid) or dry_run
         )

@@ -21,6 +21,7 @@ MOST = 8
 SCOPES = ("Siblings", "Workload", "Pod")
 IF_LEAKY = ("Keep", "Terminate", "CordonNode")
 STATEFUL_SET = ("Isolate", "Terminate")
+KEEP_ON_RELEASE = ("Released", "Replacement")
 AFTER_RETENTION = ("Release", "Terminate", "Keep")
 IF_MISSING = ("Continue", "Stop")
 LOG_LINES, MOST_LOG_LINES = 10_000, 1_000_000
@@ -98,6 +99,7 @@ def _quarantine(reader: Reader) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "ifLeaky": reader.choice("ifLeaky", IF_LEAKY, default="Keep"),
         "statefulSet": reader.choice("statefulSet", STATEFUL_SET, default="Isolate"),
+        "keepOnRelease": reader.choice("keepOnRelease", KEEP_ON_RELEASE, default="Released"),
     }
     retention = reader.object("retention")
     if reader.has("retention"):

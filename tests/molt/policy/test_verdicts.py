@@ -218,11 +218,16 @@ def test_a_policy_is_read_as_it_is_written() -> None:
         policy.mode,
         policy.order,
     )
-    retention = {"after": "1h30m", "then": "Release"}
+    quarantine = {
+        "ifLeaky": "CordonNode",
+        "statefulSet": "Terminate",
+        "keepOnRelease": "Replacement",
+        "retention": {"after": "1h30m", "then": "Release"},
+    }
     assert [
         ("tag", {}),
         ("evidence", {"ifMissing": "Stop", "checkpoint": True, "logLines": 100}),
-        ("quarantine", {"ifLeaky": "CordonNode", "statefulSet": "Terminate", "retention": retention}),
+        ("quarantine", quarantine),
         ("rotate", {"scope": "Workload", "strategy": "Evict"}),
         ("terminate", {"force": True}),
         ("cordon", {"for": "24h"}),
@@ -241,7 +246,7 @@ def test_a_remedys_defaults_are_written_into_its_step() -> None:
     assert [
         {},
         {"ifMissing": "Continue", "checkpoint": False, "logLines": 10_000},
-        {"ifLeaky": "Keep", "statefulSet": "Isolate"},
+        {"ifLeaky": "Keep", "statefulSet": "Isolate", "keepOnRelease": "Released"},
         {"scope": "Siblings", "strategy": "Replace"},
         {},
         {"force": False},

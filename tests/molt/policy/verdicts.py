@@ -81,6 +81,7 @@ FULL_RESPONSE: dict[str, Any] = {
             "quarantine": {
                 "ifLeaky": "CordonNode",
                 "statefulSet": "Terminate",
+                "keepOnRelease": "Replacement",
                 "retention": {"after": "90m", "then": "Release"},
             }
         },
@@ -272,6 +273,7 @@ VERDICTS = [
         for name, field, value, said in [
             ("quarantine", "ifLeaky", "terminate", LEAKY),
             ("quarantine", "statefulSet", "Keep", '"Keep" is not one of Isolate, Terminate'),
+            ("quarantine", "keepOnRelease", "Both", '"Both" is not one of Released, Replacement'),
             ("quarantine", "retention", "24h", "must be an object, not a string"),
             ("evidence", "ifMissing", "Ignore", '"Ignore" is not one of Continue, Stop'),
             ("evidence", "checkpoint", "yes", "must be a boolean, not a string"),
