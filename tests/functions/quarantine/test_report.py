@@ -72,6 +72,15 @@ def test_what_leaks_is_told_everywhere(cluster: FakeCluster, clock: FakeClock) -
     assert 1 == sum("solo" in str(obj["spec"]) for (kind, _, _), obj in cluster.objects.items() if kind == "fences")
 
 
+def test_what_the_pod_said_before_it_was_isolated_does_not_count(cluster: FakeCluster, clock: FakeClock) -> None:
+    """An attacker who writes beforehand that nothing leaks is fenced, and told of, all the same."""
+    fence_in(cluster)
+    cluster.pod("solo")["metadata"]["annotations"] = {marks.LEAKS: "[]"}
+    _, slip = _handled(cluster, clock)
+    assert [OPENED, PLUGIN] == slip.trail[0].details["leaks"]
+    assert any("solo" in str(obj["spec"]) for (kind, _, _), obj in cluster.objects.items() if kind == "fences")
+
+
 def test_a_redelivery_asks_nothing_again(cluster: FakeCluster, clock: FakeClock) -> None:
     """The pod itself says what leaks, though the policy that opened it is gone now."""
     first, _ = _handled(cluster, clock, ROTATE, if_leaky="Terminate")
