@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from molt import marks, release, surplus
-from molt.cluster import NotFound
+from molt.cluster import Forbidden, NotFound
 from molt.outcome import TemporaryError
 from molt.release import NotReleasable, Released
 from quarantine.handler import handler
@@ -159,3 +159,12 @@ def test_killed_after_any_call_it_is_whole_or_not_done(cluster: FakeCluster, cal
     released = call == 3
     assert released != marks.is_compromised(cluster.pod(name))
     assert released == ("app" in cluster.pod(name)["metadata"]["labels"])
+
+
+def test_a_fence_that_stays_up_is_told_of(cluster: FakeCluster) -> None:
+    """The pod is released all the same, and the clock's next tick takes its fence down."""
+    name = _quarantined(cluster)["metadata"]["name"]
+    cluster.failing["patch", "fences"] = Forbidden("not allowed")
+    done = release.release(cluster, "shop", name)
+    assert done.consequence.endswith("; its token may write again after the clock's next tick: not allowed")
+    assert not marks.is_compromised(cluster.pod(name))
