@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from molt import fence, marks, surplus
+from molt import fence, ledger, marks, surplus
 from molt.cluster import PODS, Conflict, NotFound
 from molt.outcome import MoltError, PermanentError, TemporaryError
 from molt.workload import is_terminating
@@ -127,7 +127,9 @@ def consequence(workload: str | None, stays: str = surplus.RELEASED) -> str:
 
 
 def _unfenced(cluster: Cluster, uid: str) -> str:
-    """Let the pod's token write again; return what there is to say when that fails."""
+    """Give its place within the limits back, and let its token write again; return what there is to say when not."""
+    with suppress(MoltError):  # it is free in a few minutes anyway
+        ledger.free(cluster, uid)
     try:
         fence.take_down(cluster, uid)
     except MoltError as error:

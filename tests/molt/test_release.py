@@ -38,7 +38,7 @@ def test_a_released_pod_is_as_it_was(cluster: FakeCluster) -> None:
     cluster.pod(name)["metadata"]["labels"]["examiner"] = "me"
     cluster.pod(name)["metadata"]["annotations"]["note"] = "kept"
     done = release.release(cluster, "shop", name)
-    assert ["get pods", "list pods", "patch pods", "patch pods", "patch fences"] == cluster.asked()
+    assert ["get pods", "list pods", "patch pods", "patch pods", "patch ledgers", "patch fences"] == cluster.asked()
     assert [{}] == [obj["spec"]["pods"] for (kind, _, _), obj in cluster.objects.items() if kind == "fences"]
     after = cluster.pod(name)["metadata"]
     assert before["metadata"]["labels"] == after["labels"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from dead_letter.handler import handle as keep
 from detect_router.handler import handle as route
-from molt import fence, marks
+from molt import fence, ledger, marks
 from molt.cluster import (
     DAEMON_SETS,
     EVENTS,
@@ -26,7 +26,7 @@ from molt.cluster import (
     NotFound,
     Resource,
 )
-from molt.cluster.resources import FENCES
+from molt.cluster.resources import FENCES, LEDGERS
 from molt.events import Event
 from molt.outcome import DeadLettered, Done, SystemClock
 from molt.workload import is_ready, is_terminating
@@ -90,6 +90,8 @@ class Stage:
             if marks.is_compromised(pod) or marks.is_retiring(pod):
                 with suppress(NotFound):
                     self.admin.delete(PODS, pod["metadata"]["name"], self.here.namespace, grace_seconds=0)
+        with suppress(NotFound):  # the places of those pods
+            self.admin.delete(LEDGERS, ledger.NAME)
         until(self._is_whole, "every workload is whole")
 
     def _is_whole(self) -> bool:

@@ -16,7 +16,7 @@ from molt.outcome import MoltError
 from testbed.api import Answer, Api
 from testbed.control_plane import ControlPlane
 from tests.functions.installation import NEEDED, Installation
-from tests.real import examining, responses, scenarios
+from tests.real import examining, releasing, responses, scenarios
 from tests.real.kubectl import Kubectl
 from tests.real.manifests import Object, functions
 from tests.real.rights import Account, Right, grant, granted, roles
@@ -24,7 +24,7 @@ from tests.real.scenarios import Stage
 
 pytestmark = pytest.mark.real
 
-PLAYS = scenarios.PLAYS | responses.PLAYS | examining.PLAYS
+PLAYS = scenarios.PLAYS | responses.PLAYS | examining.PLAYS | releasing.PLAYS
 
 RIGHTS = [(function, right) for function in functions() for right in granted(function)]
 
@@ -155,6 +155,11 @@ def _acts(api: Api) -> dict[str, Answer]:
         "make a Fence": api.post(f"{MOLT}/fences", {}),
         "patch a Fence": api.patch(f"{MOLT}/fences/pods-f", {}),
         "patch another Fence": api.patch(f"{MOLT}/fences/any", {}),
+        "read the Ledger": api.get(f"{MOLT}/ledgers/quarantine"),
+        "give a place back": api.patch(f"{MOLT}/ledgers/quarantine", {}),
+        "change another Ledger": api.patch(f"{MOLT}/ledgers/any", {}),
+        "make a Ledger": api.post(f"{MOLT}/ledgers", {}),
+        "delete the Ledger": api.delete(f"{MOLT}/ledgers/quarantine"),
         "delete a Fence": api.delete(f"{MOLT}/fences/pods-f"),
         "read the fence's policy": api.get(f"{REGISTRATION}/validatingadmissionpolicies/molt-fence"),
         "read another policy": api.get(f"{REGISTRATION}/validatingadmissionpolicies/any"),
@@ -178,8 +183,9 @@ ALLOWED = {
         *("read a pod", "list pods", "patch a pod", "make a NetworkPolicy", "patch a NetworkPolicy"),
         *("list NetworkPolicies", "read a Deployment", "make an Event"),
         *("list Fences", "make a Fence", "patch a Fence", "read the fence's policy"),
+        *("read the Ledger", "make a Ledger", "give a place back"),
     },
-    "release": {"read a pod", "list pods", "patch a pod", "evict a pod", "patch a Fence"},
+    "release": {"read a pod", "list pods", "patch a pod", "evict a pod", "patch a Fence", "give a place back"},
     "rotate": {
         *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace", "list Deployments"),
         *("list RotationPolicies", "tell a RotationPolicy"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ from molt.cluster import (
 )
 from molt.itinerary import Entry, Slip
 from molt.outcome import Done, MoltError, Outcome, Skipped, TemporaryError
-from molt.turns import Turns
 from quarantine import isolation, leaks, limits, retention, tick
 from quarantine.isolation import FUNCTION, Next
+from quarantine.places import Places
 from quarantine.report import report
 
 if TYPE_CHECKING:
@@ -44,17 +44,14 @@ ATTEMPTS = 4
 _WORKLOADS = {resource.kind: resource for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS)}
 
 
-def handler(turns: Turns | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
-    """Return the function's handler.
-
-    Whoever is bound by limits takes `turns` in it from the count to the patch, so that no two use up the same place.
-    """
-    turns = turns or Turns()
+def handler(places: Places | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler; whoever is bound by limits takes one of the `places` before it isolates."""
+    places = places or Places()
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
         if event.type == tick.TICK:
-            return tick.handle(cluster)
-        return _handle(Part(event, Slip.parse(event.data), cluster, clock), turns)
+            return tick.handle(cluster, clock)
+        return _handle(Part(event, Slip.parse(event.data), cluster, clock), places)
 
     return handle
 
@@ -74,7 +71,7 @@ class Part:
         return self.slip.mode == "DryRun"
 
 
-def _handle(part: Part, turns: Turns) -> Outcome:
+def _handle(part: Part, places: Places) -> Outcome:
     """Isolate the slip's target, unless there is a reason not to.
 
     Raises BadEvent for an event that is no slip with `quarantine` at its head, TemporaryError when the pod changed
@@ -85,10 +82,9 @@ def _handle(part: Part, turns: Turns) -> Outcome:
     pod = _find(part)
     if excuse := isolation.excuse(pod, slip):
         return _excused(excuse, pod, part)
-    with turns.of("limits") if slip.policy.limits and not part.dry_run else nullcontext():
-        if reason := _over_limit(part):
-            return Skipped(reason)
-        settled = _isolate(part, pod)
+    if slip.policy.limits and (reason := _over_limit(part, places)):
+        return Skipped(reason)
+    settled = _isolate(part, pod)
     return _told(part, settled) if isinstance(settled, dict) else settled
 
 
@@ -117,7 +113,7 @@ def _isolate(part: Part, pod: Object | None) -> Outcome | Object:
 
 
 def _told(part: Part, isolated: Object) -> Outcome:
-    """Tell of the isolation, out of turn: by an Event, as far as it goes, and by what leaks."""
+    """Tell of the isolation: by an Event, as far as it goes, and by what leaks."""
     now = _since(isolated, part)
     if not part.dry_run:
         with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
@@ -139,17 +135,15 @@ def _find(part: Part) -> Object | None:
         return None
 
 
-def _over_limit(part: Part) -> str | None:
-    """Return which of the policy's limits is used up, or None."""
-    slip, bounds = part.slip, part.slip.policy.limits
-    if not bounds:
-        return None
-    listed = part.cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
-    # Not the target itself: this alert, delivered twice at once, may have isolated it since it was read.
-    others = [pod for pod in listed if pod["metadata"]["uid"] != slip.target.uid]
-    replicas = isolation.replicas_of(_workload(part) if limits.needs_replicas(bounds) else None)
-    workload = (slip.target.namespace, isolation.workload_of(slip.target))
-    return limits.exceeded(bounds, others, workload, replicas, part.clock.now())
+def _over_limit(part: Part, places: Places) -> str | None:
+    """Return which of the policy's limits is used up, or None once the pod has a place within all of them."""
+    target, policy = part.slip.target, part.slip.policy
+    replicas = isolation.replicas_of(_workload(part) if limits.needs_replicas(policy.limits) else None)
+    workload = f"{target.namespace}/{isolation.workload_of(target)}"
+    claim = limits.Claim(target.uid, workload, replicas, policy.name, policy.limits)
+    if part.dry_run:
+        return places.rehearse(claim, part.cluster, part.clock)
+    return places.take(claim, policy, part.cluster, part.clock)
 
 
 def _workload(part: Part) -> Object | None:

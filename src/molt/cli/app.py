@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from molt.cli.breaker import reset
 from molt.cli.demo.command import demo
 from molt.cli.evidence import listing, show, verify
 from molt.cli.explain import explain
@@ -34,4 +35,7 @@ def build() -> typer.Typer:
     evidence.command()(show)
     evidence.command()(verify)
     app.add_typer(evidence, name="evidence")
+    breaker = typer.Typer(help="The circuit breakers of policies that did too much in a minute.", no_args_is_help=True)
+    breaker.command()(reset)
+    app.add_typer(breaker, name="breaker")
     return app

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import typer
 
+from molt import ledger, marks
 from molt.cli import affected, standing
 from molt.cli.affected import Affected
 from molt.cli.age import relative, seconds
@@ -27,12 +28,21 @@ def status(
     pods += [affected.moving(pod) for pod in api.list(PODS, labels=affected.SELECTOR_OF_MOVING)]
     responses = standing.answering(api.list(RESPONSE_POLICIES))
     rotations = standing.rotating(api.list(ROTATION_POLICIES))
+    breakers = ledger.opened(api, now)
     if json_:
         aged = [{**asdict(pod), "age_seconds": seconds(pod.since, now)} for pod in pods]
         policies = {"response": [asdict(one) for one in responses], "rotation": [asdict(one) for one in rotations]}
-        show_json({"pods": aged, "policies": policies})
+        show_json(
+            {
+                "pods": aged,
+                "policies": policies,
+                "breakers": {policy: marks.stamp(end) for policy, end in breakers.items()},
+            }
+        )
         return
     _show_pods(pods, now)
+    for policy, end in breakers.items():
+        say(f"The breaker of {policy} is open until {end:%H:%M:%S}Z. To close it: molt breaker reset {policy}")
     _show_policies(responses, rotations, now)
 
 

@@ -89,13 +89,17 @@ def test_the_last_step_still_tells(cluster: FakeCluster, clock: FakeClock) -> No
 @pytest.mark.parametrize(
     ("limits", "calls"),
     [
-        (LIMITS, ["get pods", "list pods"]),
-        ({"perWorkload": "50%"}, ["get pods", "list pods", "get deployments"]),
+        (LIMITS, ["get pods", "patch ledgers"]),
+        ({"perWorkload": "50%"}, ["get pods", "get deployments", "patch ledgers"]),
     ],
 )
 def test_limits_cost_one_call_more(cluster: FakeCluster, clock: FakeClock, limits: Any, calls: list[str]) -> None:
-    """One list for both counts; a percentage needs the number of replicas too."""
-    handle(_event(cluster, limits=limits), cluster, clock)
+    """The place, for both limits, once the process knows the ledger; a percentage needs the number of replicas too."""
+    handle = handler()
+    cluster.bare_pod("before")
+    handle(event_of(slip_for(cluster.pod("before"), QUARANTINE, limits=limits)), cluster, clock)
+    cluster.asked()
+    handle(event_of(slip_for(cluster.pods()[1], QUARANTINE, limits=limits)), cluster, clock)
     assert [*calls, "patch networkpolicies", "patch pods", "create events", *REPORT] == cluster.asked()
 
 
@@ -175,20 +179,21 @@ def test_a_lost_time_does_not_stop_a_redelivery(cluster: FakeCluster, clock: Fak
     assert (first.id, clock.now()) == (again.id, again.time)
 
 
-@pytest.mark.parametrize("call", range(4 + len(REPORT)))
+@pytest.mark.parametrize("call", range(7 + len(REPORT)))
 def test_killed_after_any_call_the_redelivery_completes_it(clock: FakeClock, call: int) -> None:
-    """The end state and the answer are those of an undisturbed run."""
+    """The end state and the answer are those of an undisturbed run; the place, taken before, is found again."""
     states, facts = [], []
     for kill in (None, call):
         cluster = FakeCluster(clock)
         cluster.deployment()
         fence_in(cluster)
-        event = _event(cluster, ROTATE)
+        event = _event(cluster, ROTATE, limits=LIMITS)
         cluster.kill_after = kill
         if kill is not None:
             with pytest.raises(Killed):
-                handle(event, cluster, clock)
-        facts.append(_fact(handle(event, cluster, clock)))
+                handler()(event, cluster, clock)
+        facts.append(_fact(handler()(event, cluster, clock)))
+        assert 1 == len(cluster.objects["ledgers", "", "quarantine"]["spec"]["pods"])
         cluster.objects = {key: obj for key, obj in cluster.objects.items() if key[0] != "events"}  # best effort
         states.append(cluster.state())
     assert facts[0] == facts[1]
@@ -263,7 +268,8 @@ def test_a_rehearsal_changes_nothing(cluster: FakeCluster, clock: FakeClock) -> 
     """DryRun sends the same writes for the server to check, and says that nothing was done."""
     state = cluster.state()
     outcome = handle(_event(cluster, ROTATE, mode="DryRun", limits=LIMITS), cluster, clock)
-    assert ["get pods", "list pods", "patch networkpolicies", "patch pods", *REPORT] == cluster.asked()
+    ledger = ["get ledgers", "list pods", "create ledgers"]
+    assert ["get pods", *ledger, "patch networkpolicies", "patch pods", *REPORT] == cluster.asked()
     assert state == cluster.state()
     assert isinstance(outcome, Done)
     assert outcome.rehearsed

@@ -73,7 +73,7 @@ def test_the_released_pod_stays_and_its_replacement_goes(cluster: FakeCluster, c
     else:
         clock.time += timedelta(hours=1)
     outcome = handler.handle(TICK, cluster, clock)
-    calls = ["list pods", "get pods", "list pods", "patch pods", "patch pods", "patch fences"]
+    calls = ["list pods", "get pods", "list pods", "patch pods", "patch pods", "patch ledgers", "patch fences"]
     assert calls == cluster.asked()
     after = cluster.pod(name)["metadata"]
     assert (before["metadata"]["labels"], {}) == (after["labels"], after["annotations"])
@@ -97,7 +97,7 @@ def test_the_replacement_stays_where_the_policy_says_so(cluster: FakeCluster, cl
     replacement = max(pod["metadata"]["name"] for pod in cluster.pods())
     clock.time += timedelta(hours=1)
     assert isinstance(handler.handle(TICK, cluster, clock), Done)
-    assert ["list pods", "get pods", "patch pods", "patch fences"] == cluster.asked()
+    assert ["list pods", "get pods", "patch pods", "patch ledgers", "patch fences"] == cluster.asked()
     names = {pod["metadata"]["name"] for pod in cluster.pods()}
     assert (2, False, True) == (len(names), before["metadata"]["name"] in names, replacement in names)
 
@@ -197,7 +197,7 @@ def test_what_is_no_tick_is_refused(cluster: FakeCluster, clock: FakeClock) -> N
 
 
 @pytest.mark.parametrize("end", ["Released", "Replacement", "Terminate", "Keep"])
-@pytest.mark.parametrize("call", range(6))
+@pytest.mark.parametrize("call", range(7))
 def test_killed_after_any_call_the_next_ticks_complete_it(clock: FakeClock, end: str, call: int) -> None:
     """The end state is that of an undisturbed run; what the fence still holds, the tick of its own mends."""
     states = []
