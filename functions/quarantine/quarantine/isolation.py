@@ -73,6 +73,8 @@ def account(target: Target) -> str:
     owner = workload_of(target)
     if target.workload.kind == "StatefulSet":
         return f"isolated; {owner} cannot replace it while a pod of this name exists"
+    if target.workload.kind == "DaemonSet":
+        return f"isolated; {owner} replaces it on its node, once it holds no host port that the other needs"
     return f"isolated; {owner} replaces it"
 
 
