@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from molt import fence, marks
+from contextlib import suppress
+
+import pytest
+
+from molt import fence, ledger, marks
 from molt.cluster import EVENTS, NETWORK_POLICIES, PODS
-from molt.cluster.resources import FENCES
+from molt.cluster.resources import FENCES, LEDGERS
 from molt.itinerary import Step
 from molt.outcome import Done, Skipped, SystemClock
 from molt.release import release
 from quarantine.handler import handler
 from quarantine.report import LEAKY
 from quarantine.tick import TICK
+from tests.functions.fake_cluster import Killed
 from tests.functions.installation import Installation
+from tests.functions.mortal import Mortal
 from tests.functions.slips import QUARANTINE, event_of, slip_for
 
 LIMITS = {"perWorkload": "40%", "perMinute": 20}
@@ -98,3 +104,21 @@ def test_a_rehearsal_is_checked_by_the_server_and_changes_nothing(here: Installa
             == here.admin.get(PODS, target["metadata"]["name"], here.namespace)["metadata"]["labels"]
         )
         assert [] == here.admin.list(NETWORK_POLICIES, here.namespace)
+
+
+@pytest.mark.parametrize("calls", range(14))
+def test_killed_after_any_call_the_redelivery_completes_it(here: Installation, calls: int) -> None:
+    """One place, one pod in quarantine, a whole workload: whatever the first delivery got done."""
+    with here.account("quarantine") as cluster:
+        target, *_ = here.deployment(replicas=2)
+        event = event_of(slip_for(target, QUARANTINE, limits={"perWorkload": 1, "perMinute": 100}))
+        with suppress(Killed):
+            handler()(event, Mortal(cluster, calls), SystemClock())
+        outcome = handler()(event, cluster, SystemClock())
+        assert isinstance(outcome, Done)
+        assert outcome == handler()(event, cluster, SystemClock())
+        here.until(here.serving, lambda pods: len(pods) == 2)
+        held = here.admin.list(PODS, here.namespace, labels=f"{marks.COMPROMISED}=true")
+        assert [target["metadata"]["uid"]] == [pod["metadata"]["uid"] for pod in held]
+        assert target["metadata"]["uid"] in here.admin.get(LEDGERS, ledger.NAME)["spec"]["pods"]
+        assert target["metadata"]["uid"] in _fenced(here)
