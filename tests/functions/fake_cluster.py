@@ -206,7 +206,7 @@ class FakeCluster(Cluster):
             if plural == resource.plural
             and namespace in (None, place)
             and _selected(obj, labels)
-            and fields in ("", f"metadata.name={obj['metadata']['name']}")
+            and _has_fields(obj, fields)
         ]
         self._answered()
         return items
@@ -404,6 +404,19 @@ class FakeCluster(Cluster):
             self.put(resource, obj)
             self.reconcile()
         return copy.deepcopy(obj)
+
+
+def _has_fields(obj: Object, fields: str) -> bool:
+    """Tell whether a field selector of `=` terms selects the object; a flag that is not there is false."""
+    terms = (term.partition("=") for term in fields.split(",") if term)
+    return all(value == (_field(obj, path) or ("false" if value == "false" else "")) for path, _, value in terms)
+
+
+def _field(obj: Object, path: str) -> str:
+    value: Any = obj
+    for name in path.split("."):
+        value = (value or {}).get(name)
+    return {"True": "true", "False": "false", "None": ""}.get(str(value), str(value))
 
 
 def _worth(pod: Object) -> tuple[bool, int]:
