@@ -21,6 +21,7 @@ import random
 import re
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -76,8 +77,7 @@ class FaultProxy:
         """Serve on a free port of this machine."""
         proxy = cls(upstream, random.Random(seed))  # noqa: S311 - dice of a test
         handler = type("Handler", (_Handler,), {"proxy": proxy})
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            server.daemon_threads = True
+        with _Server(("127.0.0.1", 0), handler) as server:
             proxy.url = f"http://127.0.0.1:{server.server_port}"
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="fault-proxy")
             thread.start()
@@ -131,6 +131,17 @@ def _connection(scheme: str, netloc: str, upstream: Api) -> http.client.HTTPConn
         return http.client.HTTPConnection(netloc, timeout=upstream.timeout)
     context = ssl.create_default_context(cafile=upstream.ca_file)
     return http.client.HTTPSConnection(netloc, timeout=upstream.timeout, context=context)
+
+
+class _Server(ThreadingHTTPServer):
+    """Lets clients go as they like: some of them are killed."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,21 +7,29 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from molt.cluster import RESPONSE_POLICIES, Cluster
+from molt.embedded.runtime import kubeconfig
 from molt.embedded.runtime.runtime import Runtime, Settings, running
 from molt.embedded.runtime.state import StateFolder
+from testbed.api import Api
 from testbed.control_plane import ControlPlane
+from tests.embedded_cluster import running_cluster
 from tests.end_to_end.shop import Shop
+from tests.fault_proxy import FaultProxy
 
 NEVER = "0 0 1 1 *"
 """The schedule of a clock that stands still: it ticks once a year."""
+
+SEED = 20261124
+"""Of the dice of all faults."""
 
 Place = Mapping[str, Any]
 """The settings that say which cluster a runtime works on."""
@@ -42,16 +50,16 @@ def kept(folder: Path, **settings: Any) -> Iterator[Runtime]:
             keeper.join()
 
 
-def of_context(kubeconfig: Path, context: str = "testbed") -> Place:
+def of_context(config: Path, context: str = "testbed") -> Place:
     """Return the settings for the cluster of a kubeconfig."""
-    return {"context": context, "environ": {**os.environ, "KUBECONFIG": str(kubeconfig)}}
+    return {"context": context, "environ": {**os.environ, "KUBECONFIG": str(config)}}
 
 
 @contextmanager
-def without_policies(plane: ControlPlane, kubeconfig: Path) -> Iterator[None]:
+def without_policies(plane: ControlPlane, config: Path) -> Iterator[None]:
     """Leave a control plane that others use, too, without the policies that a runtime brings."""
     yield
-    admin = Cluster.connect(kubeconfig=str(plane.kubeconfig(kubeconfig)))
+    admin = Cluster.connect(kubeconfig=str(plane.kubeconfig(config)))
     for policy in admin.list(RESPONSE_POLICIES):
         admin.delete(RESPONSE_POLICIES, policy["metadata"]["name"])
     admin.close()
@@ -70,9 +78,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield {}
         return
     plane: ControlPlane = request.getfixturevalue("control_plane")
-    kubeconfig = plane.kubeconfig(tmp_path / "kubeconfig")
-    with without_policies(plane, kubeconfig):
-        yield of_context(kubeconfig)
+    config = plane.kubeconfig(tmp_path / "kubeconfig")
+    with without_policies(plane, config):
+        yield of_context(config)
 
 
 @pytest.fixture
@@ -87,3 +95,38 @@ def shop(runtime: Runtime) -> Iterator[Shop]:
     """Open a shop in the runtime's cluster."""
     with Shop.opened(runtime.admin) as opened:
         yield opened
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """A runtime behind a proxy, and the same cluster without one."""
+
+    runtime: Runtime
+    proxy: FaultProxy
+    api: Api
+    shop: Shop
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.real)])
+def storm(request: pytest.FixtureRequest, tmp_path: Path, folder: Path, note: Callable[[str], None]) -> Iterator[Storm]:
+    """Run a runtime that reaches either cluster through the proxy, which does no harm yet."""
+    with ExitStack() as stack:
+        if request.param == "embedded":
+            cluster = stack.enter_context(running_cluster())
+            api, admin = Api(cluster.url, cluster.token), cluster.admin
+        else:
+            plane: ControlPlane = request.getfixturevalue("control_plane")
+            api = plane.api
+            admin = Cluster.connect(kubeconfig=str(plane.kubeconfig(tmp_path / "direct")))
+            stack.callback(admin.close)
+            stack.enter_context(without_policies(plane, tmp_path / "cleaner"))
+        proxy = stack.enter_context(FaultProxy.running(api, SEED))
+        config = tmp_path / "through-the-proxy"
+        config.write_text(kubeconfig.render({"server": proxy.url}, api.token), encoding="utf-8")
+        runtime = stack.enter_context(kept(folder, **of_context(config, "molt")))
+        shop = stack.enter_context(Shop.opened(admin))
+        yield Storm(runtime, proxy, api, shop)
+        proxy.rate, proxy.down = 0.0, False
+        befell = ", ".join(f"{fault.name.lower()} {count}" for fault, count in proxy.faults.items())
+        requests = proxy.passed + proxy.faults.total()
+        note(f"API faults ({request.param}): {proxy.faults.total()} of {requests} requests: {befell}")
