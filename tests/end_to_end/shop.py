@@ -18,6 +18,7 @@ from molt import marks
 from molt.cluster import NAMESPACES, PDBS, PODS, RESPONSE_POLICIES, SERVICES, Cluster, Resource
 from molt.workload import is_ready
 from testbed.api import Api
+from tests.functions.installation import clear
 
 Object = dict[str, Any]
 
@@ -40,13 +41,13 @@ class Shop:
     @contextmanager
     def opened(cls, admin: Cluster) -> Iterator[Shop]:
         """Make the namespace, and take it away with its policy at the end."""
-        shop = cls(admin, f"shop-{os.getpid()}-{next(_NUMBERS)}")
+        shop = cls(admin, f"store-{os.getpid()}-{next(_NUMBERS)}")
         admin.create(NAMESPACES, {"metadata": {"name": shop.namespace}})
         yield shop
         for policy in admin.list(RESPONSE_POLICIES):
             if policy["metadata"]["name"] == shop.namespace:
                 admin.delete(RESPONSE_POLICIES, shop.namespace)
-        admin.delete(NAMESPACES, shop.namespace)
+        clear(admin, shop.namespace)
 
     def enforce(self, *remedies: Object) -> None:
         """Make a policy that answers the alerts about this shop's pods with these remedies, without a limit."""

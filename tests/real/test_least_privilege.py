@@ -15,7 +15,7 @@ from molt.cluster import NAMESPACES, Cluster
 from molt.outcome import MoltError
 from testbed.api import Answer, Api
 from testbed.control_plane import ControlPlane
-from tests.functions.installation import NEEDED, Installation
+from tests.functions.installation import NEEDED, Installation, clear
 from tests.real import examining, releasing, responses, scenarios
 from tests.real.kubectl import Kubectl
 from tests.real.manifests import Object, functions
@@ -57,7 +57,7 @@ def stage(
     made = Stage(here, connect)
     yield made
     made.strike()
-    admin.delete(NAMESPACES, here.namespace)
+    clear(admin, here.namespace)
     admin.close()
 
 

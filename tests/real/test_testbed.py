@@ -16,7 +16,7 @@ from molt.cluster import Cluster
 from molt.cluster.resources import PODS
 from testbed.control_plane import ControlPlane
 from testbed.recipe import TestbedError, recipe, supported
-from tests.contract.space import Space, is_ready, pod, until
+from tests.contract.space import Space, is_ready, pod, steadily, until, workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +54,10 @@ def test_recipes() -> None:
 
 def test_token_speaks_for_its_account(control_plane: ControlPlane) -> None:
     """A token of a ServiceAccount is that account to the server, and RBAC is on."""
-    api = control_plane.api_as(control_plane.token("default", "kube-system"))
+    api = control_plane.api_as(control_plane.token("default", "default"))
     review: dict[str, Any] = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     told = api.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review).object()["status"]["userInfo"]
-    assert "system:serviceaccount:kube-system:default" == told["username"]
+    assert "system:serviceaccount:default:default" == told["username"]
     assert 403 == api.get("/api/v1/secrets").status
 
 
@@ -97,6 +97,22 @@ def test_slow_pods(space: Space) -> None:
     space.api.delete(space.path("pods", "slow")).object()
     assert "deletionTimestamp" in space.get("pods", "slow")["metadata"]
     until(lambda: space.names("pods") == [], "the pod is gone")
+
+
+def test_a_pod_goes_once(control_plane: ControlPlane, space: Space) -> None:
+    """A pod is deleted once: a second deletion, by the name, would hit the one that its StatefulSet made instead."""
+    space.create("statefulsets", workload("db", 1, service="db")).object()
+    (old,) = (each["metadata"]["uid"] for each in space.ready_pods("app=db", 1))
+    space.evict("db-0").object()
+    until(lambda: [each for each in space.items("pods") if each["metadata"]["uid"] != old], "the next db-0")
+    (log,) = (log for log in control_plane.logs if log.name == "kwok.log")
+    place = f'"{space.namespace}/db-0"'
+
+    def deletions() -> int:
+        return sum(place in line and "elete" in line for line in log.read_text(encoding="utf-8").splitlines())
+
+    until(lambda: deletions() == 1, "kwok says that it deleted the pod")
+    steadily(lambda: deletions() == 1, "kwok deleted it once")
 
 
 def test_compaction_forgets(control_plane: ControlPlane, space: Space) -> None:
