@@ -4,12 +4,12 @@
     FAILED      500: it was not begun, but the client cannot know
     SLOW        the answer comes late
     UNSENT      the connection breaks before the request arrived
-    UNHEARD     the request was done, and the connection breaks before the answer
+    UNHEARD     the request was done, and later the connection breaks without an answer
     HALF_HEARD  the request was done, and the connection breaks in the middle of the answer
-    CONTENDED   somebody else changes the pod's labels just before its patch arrives: a genuine conflict
+    CONTENDED   somebody else changes the pod's labels just before the request arrives: a genuine conflict
 
-The dice have a seed, and every fault has its turn before one comes again. Answers are read whole before they are passed
-on: watches go to the API server itself.
+The dice have a seed, and every fault has its turn before one comes again. What dice would seldom hit can be aimed at:
+the first request to each path of a kind. Answers are read whole before they are passed on: watches go past the proxy.
 """
 
 from __future__ import annotations
@@ -34,9 +34,12 @@ from urllib.parse import urlsplit
 
 from testbed.api import Api
 
-_POD = re.compile(r"/api/v1/namespaces/[^/?]+/pods/[^/?]+")
+POD = re.compile(r"PATCH /api/v1/namespaces/[^/]+/pods/[^/]+")
+EVICTION = re.compile(r"POST /api/v1/namespaces/[^/]+/pods/[^/]+/eviction")
+TOUCHED = "example.org/touched"
+"""The label of the other writer."""
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
-_LATE = 0.3  # seconds
+_LATE = 0.3  # seconds: by then a StatefulSet has made the next pod of the name
 
 Answer = tuple[int, Sequence[tuple[str, str]], bytes]
 
@@ -63,12 +66,15 @@ class FaultProxy:
     rate: float = 0.0
     down: bool = False
     """Whether every connection breaks, as while an API server is restarted."""
+    aimed: dict[re.Pattern[str], Fault] = field(default_factory=dict)
+    """What befalls the first request to each path, by patterns of method and path."""
     url: str = ""
     faults: collections.Counter[Fault] = field(default_factory=collections.Counter)
     """What befell the requests so far."""
     passed: int = 0
     """The requests that nothing befell."""
     _bag: list[Fault] = field(default_factory=list)
+    _hit: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -89,16 +95,25 @@ class FaultProxy:
 
     def cast(self, method: str, path: str) -> Fault | None:
         """Return what befalls this request; None when nothing does."""
+        asked = f"{method} {urlsplit(path).path}"
         with self._lock:
-            if self.down:
-                self.faults[Fault.UNSENT] += 1
-                return Fault.UNSENT
-            if self.dice.random() >= self.rate:
+            fault = self._fate(asked)
+            if fault:
+                self.faults[fault] += 1
+            else:
                 self.passed += 1
-                return None
-            fault = self._draw(contended=method == "PATCH" and _POD.fullmatch(urlsplit(path).path) is not None)
-            self.faults[fault] += 1
             return fault
+
+    def _fate(self, asked: str) -> Fault | None:
+        if self.down:
+            return Fault.UNSENT
+        aimed = next((fault for pattern, fault in self.aimed.items() if pattern.fullmatch(asked)), None)
+        if aimed and asked not in self._hit:
+            self._hit.add(asked)
+            return aimed
+        if self.dice.random() >= self.rate:
+            return None
+        return self._draw(contended=POD.fullmatch(asked) is not None)
 
     def _draw(self, *, contended: bool) -> Fault:
         """Take the next fault from the bag; the one that only a pod's patch can meet comes first for that, or waits."""
@@ -114,8 +129,8 @@ class FaultProxy:
 
     def meddle(self, path: str) -> None:
         """Change a pod's labels as somebody else."""
-        label = {"example.org/touched": str(time.monotonic_ns())}
-        self.upstream.patch(urlsplit(path).path, {"metadata": {"labels": label}})
+        label = {TOUCHED: str(time.monotonic_ns())}
+        self.upstream.patch(urlsplit(path).path.removesuffix("/eviction"), {"metadata": {"labels": label}})
 
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """Send the request on and return the whole answer."""
@@ -175,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.meddle(self.path)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
         answer = self.proxy.forward(self.command, self.path, headers, body)
-        if fault is Fault.SLOW:
+        if fault in {Fault.SLOW, Fault.UNHEARD}:
             time.sleep(_LATE)
         if fault is Fault.UNHEARD:
             self._cut()

@@ -66,6 +66,8 @@ class Census(Watched):
         self.uids: dict[str, set[str]] = {}
         self.quarantines: dict[str, set[tuple[str, str]]] = {}
         """The alert and the time of each quarantine, by the pod's UID."""
+        self.forgotten: dict[str, set[str]] = {}
+        """The labels that a pod had when its move began and that it does not say it had, by its UID."""
 
     def see(self, _: str, obj: Object, /) -> None:
         """Count the pod; one that is in quarantine has its label no more, but had it before."""
@@ -75,6 +77,9 @@ class Census(Watched):
         if marks.is_compromised(obj):
             said = marks.annotations_of(obj)
             self.quarantines.setdefault(identity, set()).add((said[marks.ALERT], said[marks.QUARANTINED_AT]))
+        elif marks.is_retiring(obj) and identity not in self.forgotten:
+            known = {marks.RETIRING, *(marks.original_labels(obj) or {})}
+            self.forgotten[identity] = set(marks.labels_of(obj)) - known
 
 
 class Endpoints(Watched):
