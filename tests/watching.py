@@ -66,6 +66,8 @@ class Census(Watched):
         self.uids: dict[str, set[str]] = {}
         self.quarantines: dict[str, set[tuple[str, str]]] = {}
         """The alert and the time of each quarantine, by the pod's UID."""
+        self.worn: dict[str, set[str]] = {}
+        """The labels that a pod had the moment that it was in quarantine, by its UID; who labels it later, may."""
         self.forgotten: dict[str, set[str]] = {}
         """The labels that a pod had when its move began and that it does not say it had, by its UID."""
 
@@ -77,6 +79,7 @@ class Census(Watched):
         if marks.is_compromised(obj):
             said = marks.annotations_of(obj)
             self.quarantines.setdefault(identity, set()).add((said[marks.ALERT], said[marks.QUARANTINED_AT]))
+            self.worn.setdefault(identity, set(marks.labels_of(obj)))
         elif marks.is_retiring(obj) and identity not in self.forgotten:
             known = {marks.RETIRING, *(marks.original_labels(obj) or {})}
             self.forgotten[identity] = set(marks.labels_of(obj)) - known
