@@ -32,8 +32,9 @@ test: $(STAMP) ## Run every test, on the real control plane too where Go is ther
 	$(BIN)/python -m testbed $(TESTBED)
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-quick: $(STAMP) ## Run the tests that need no control plane
-	$(BIN)/python -m pytest -m 'not real'
+quick: $(STAMP) ## Run the tests that start neither a control plane nor a whole runtime: under two minutes
+	$(BIN)/python -m pytest -m 'not real and not slow' \
+	  --ignore tests/end_to_end --ignore tests/cli --ignore tests/embedded/runtime
 
 testbed: $(STAMP) ## Build the real control plane of the tests (TESTBED_KUBERNETES=1.34: the oldest supported minor)
 	$(BIN)/python -m testbed
