@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from molt import marks
-from molt.cluster import PODS, AlreadyExists, NotFound
+from molt.cluster import PODS, AlreadyExists, Conflict, NotFound
 from molt.cluster.resources import LEDGERS
 
 if TYPE_CHECKING:
@@ -99,9 +99,12 @@ def read(cluster: Cluster, *, dry_run: bool = False) -> Ledger:
 
 
 def change(cluster: Cluster, ledger: Ledger, spec: Mapping[str, Any]) -> Ledger:
-    """Merge `spec` into the ledger as it was read; return it as it is then. Raises Conflict when it changed."""
+    """Merge `spec` into the ledger as it was read; return it as it is then. Raises Conflict if it is another."""
     patch = {"metadata": {"resourceVersion": ledger.version}, "spec": spec}
-    return Ledger.parse(cluster.merge(LEDGERS, NAME, patch))
+    try:
+        return Ledger.parse(cluster.merge(LEDGERS, NAME, patch))
+    except NotFound as error:
+        raise Conflict(error.reason) from error
 
 
 def free(cluster: Cluster, uid: str) -> None:
@@ -147,7 +150,8 @@ def tidy(cluster: Cluster, now: datetime) -> None:
 
 def in_quarantine(cluster: Cluster) -> list[dict[str, Any]]:
     """Return the pods in quarantine, of all namespaces."""
-    return cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
+    pods = cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
+    return [pod for pod in pods if marks.is_quarantined(pod)]
 
 
 def _uids(pods: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -97,8 +97,16 @@ def annotations_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def is_compromised(pod: Mapping[str, Any]) -> bool:
-    """Tell whether the pod is in quarantine."""
+    """Tell whether the pod wears the label of a quarantine, whoever has put it there."""
     return labels_of(pod).get(COMPROMISED) == TRUE
+
+
+def is_quarantined(pod: Mapping[str, Any]) -> bool:
+    """Tell whether the pod is in quarantine.
+
+    The label alone, which anybody may have put there, takes no Service's traffic off the pod: that is no quarantine.
+    """
+    return is_compromised(pod) and original_labels(pod) is not None
 
 
 def is_retiring(pod: Mapping[str, Any]) -> bool:

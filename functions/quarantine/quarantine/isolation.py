@@ -50,8 +50,7 @@ def excuse(pod: Pod | None, slip: Slip) -> Excuse | None:
         return Excuse("the pod is gone", Next.CARRY_ON)
     if pod["metadata"]["uid"] != target.uid:
         return Excuse("the pod is gone: another one has its name", Next.CARRY_ON)
-    # The label alone, which anybody may have put there, takes no Service's traffic off the pod: that is no quarantine.
-    if marks.is_compromised(pod) and marks.original_labels(pod) is not None:
+    if marks.is_quarantined(pod):
         by = marks.annotations_of(pod).get(marks.ALERT)
         if by == marks.printable(slip.alert["id"]):
             return Excuse("isolated before, on this very alert", Next.REPEAT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from molt import ledger as ledgers
 from molt import marks
-from molt.cluster import EVENTS, Conflict, NotFound
+from molt.cluster import EVENTS, Conflict
 from molt.events import deterministic_id
 from molt.ledger import Breaker, Ledger, Place
 from molt.outcome import MoltError, TemporaryError
@@ -52,7 +52,7 @@ class Places:
             for _ in range(ATTEMPTS):
                 try:
                     return self._try(claim, policy, cluster, clock.now())
-                except (Conflict, NotFound):
+                except Conflict:
                     self._known = None
                     clock.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - nothing secret about a pause
         raise TemporaryError(f"the ledger changed under each of {ATTEMPTS} attempts")

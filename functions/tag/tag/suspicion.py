@@ -30,7 +30,7 @@ def excuse(pod: Pod) -> str | None:
     """Return why the mark would say nothing new, or None."""
     if is_terminating(pod):
         return "the pod is terminating"
-    if marks.is_compromised(pod):
+    if marks.is_quarantined(pod):
         return "in quarantine, which says more"
     if marks.labels_of(pod).get(marks.SUSPECT) == marks.TRUE:
         by = marks.annotations_of(pod).get(marks.SUSPECT_ALERT)

@@ -17,7 +17,7 @@ def kept(pod: Mapping[str, Any], alert: str) -> str | None:
     Whoever isolated it wants to examine it: an attack raises many alerts, and no later one may take that away.
     """
     by = marks.annotations_of(pod).get(marks.ALERT)
-    if not marks.is_compromised(pod) or by == marks.printable(alert):
+    if not marks.is_quarantined(pod) or by == marks.printable(alert):
         return None
     return f"kept in quarantine, by {f'alert {marks.printable(by)}' if by else 'hand'}: only force ends it"
 

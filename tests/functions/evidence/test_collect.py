@@ -12,7 +12,7 @@ import pytest
 from evidence.box import Box
 from evidence.collect import TIME, Collector, Wanted
 from molt import marks
-from molt.cluster import EVENTS, NotFound, Unavailable
+from molt.cluster import NotFound, Unavailable
 from molt.evidence.bundle import Item
 from tests.functions.evidence.world import Case, container, status, why
 from tests.functions.slips import QUARANTINE, slip_for
@@ -116,7 +116,7 @@ def test_of_a_long_list_the_last_ones_are_kept() -> None:
     case = Case()
     for number in range(200):
         case.clock.time += timedelta(seconds=1)
-        case.world.put(EVENTS, {"metadata": {"name": f"e{number}", "namespace": "shop"}, "note": "x" * 100})
+        case.happened(f"e{number}", "x" * 100)
     item = _items(_collected(case, Box(item=6000)))["events.json"]
     kept = json.loads(item.data)
     assert "e199" == kept[-1]["metadata"]["name"]

@@ -133,7 +133,12 @@ class Case:
             self.world.put(
                 SERVICES, {"metadata": {"name": name, "namespace": "shop"}, "spec": {"selector": {"app": app}}}
             )
-        self.world.put(EVENTS, {"metadata": {"name": "started", "namespace": "shop"}, "note": "Started container"})
+        self.happened("started", "Started container")
+
+    def happened(self, name: str, note: str) -> None:
+        """Store an Event about the target."""
+        about = {"regarding": {"uid": self.target["metadata"]["uid"]}}
+        self.world.put(EVENTS, {"metadata": {"name": name, "namespace": "shop"}, "note": note} | about)
 
     def slip(self, *itinerary: Step, mode: Any = "Enforce") -> Slip:
         """Return the slip that asks for evidence, then for quarantine."""

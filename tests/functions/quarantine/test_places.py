@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from molt import ledger as ledgers
+from molt import marks
 from molt.cluster import AlreadyExists, Forbidden
 from molt.cluster.resources import LEDGERS
 from molt.itinerary import PolicyRef
@@ -17,6 +18,7 @@ from quarantine.places import ATTEMPTS, OPENED, Places
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 
 WEB = "shop/Deployment/web"
+ISOLATED = {"labels": {marks.COMPROMISED: "true"}, "annotations": {marks.ORIGINAL_LABELS: "{}"}}
 
 
 @pytest.fixture
@@ -95,9 +97,11 @@ def test_a_ledger_that_is_gone_is_made_of_what_is_in_quarantine(cluster: FakeClu
     del cluster.objects["ledgers", "", ledgers.NAME]
     notes = {"molt-project.io/workload": "Deployment/web", "molt-project.io/quarantined-at": "2026-11-24T11:00:00Z"}
     held = cluster.bare_pod("web-1")
-    held["metadata"] |= {"labels": {"molt-project.io/compromised": "true"}, "annotations": notes}
+    held["metadata"] |= {"labels": ISOLATED["labels"], "annotations": notes | ISOLATED["annotations"]}
     hand = cluster.bare_pod("hand")
-    hand["metadata"] |= {"labels": {"molt-project.io/compromised": "true"}}
+    hand["metadata"] |= ISOLATED
+    forged = cluster.bare_pod("forged")
+    forged["metadata"]["labels"] = ISOLATED["labels"]
     reason = places.rehearse(Claim("b", WEB, 1, "shells", {"perWorkload": 1}), cluster, clock)
     assert reason
     assert ("ledgers", "", ledgers.NAME) not in cluster.objects
@@ -129,7 +133,7 @@ def test_the_place_of_a_pod_that_is_gone_is_free_after_a_while(cluster: FakeClus
 def test_a_pod_in_quarantine_keeps_its_place(cluster: FakeCluster, clock: FakeClock) -> None:
     """However long; a release gives it back at once."""
     pod = cluster.bare_pod("web-1")
-    pod["metadata"]["labels"] = {"molt-project.io/compromised": "true"}
+    pod["metadata"] |= ISOLATED
     uid = pod["metadata"]["uid"]
     places = Places()
     assert _take(places, cluster, uid) is None
@@ -185,7 +189,7 @@ def test_where_there_is_no_ledger_nothing_is_open_or_free(clock: FakeClock) -> N
 def test_a_tick_tidies_up(cluster: FakeCluster, clock: FakeClock) -> None:
     """One read when nothing is old; places of pods that are gone go, those of pods in quarantine stay."""
     pod = cluster.bare_pod("web-1")
-    pod["metadata"]["labels"] = {"molt-project.io/compromised": "true"}
+    pod["metadata"] |= ISOLATED
     uid = pod["metadata"]["uid"]
     places = Places()
     for one in (uid, "gone"):

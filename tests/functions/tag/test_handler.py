@@ -101,7 +101,8 @@ def _terminating(cluster: FakeCluster) -> None:
 
 
 def _isolated(cluster: FakeCluster) -> None:
-    _first(cluster)["metadata"]["labels"] = {marks.COMPROMISED: "true"}
+    labels, notes = {marks.COMPROMISED: "true"}, {marks.ORIGINAL_LABELS: "{}"}
+    _first(cluster)["metadata"] |= {"labels": labels, "annotations": notes}
 
 
 def _marked_by_hand(cluster: FakeCluster) -> None:
@@ -204,6 +205,13 @@ def test_a_pod_that_is_isolated_meanwhile_gets_no_label(cluster: FakeCluster, cl
     cluster.meddle = [isolate]
     assert Skipped("in quarantine, which says more") == handle(_event(cluster), cluster, clock)
     assert {marks.COMPROMISED: "true"} == _first(cluster)["metadata"]["labels"]
+
+
+def test_the_label_of_a_quarantine_alone_hides_no_suspect(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Anybody may have put it there."""
+    _first(cluster)["metadata"]["labels"][marks.COMPROMISED] = "true"
+    assert isinstance(handle(_event(cluster), cluster, clock), Done)
+    assert "true" == _first(cluster)["metadata"]["labels"][marks.SUSPECT]
 
 
 def test_a_pod_that_goes_meanwhile_is_gone(cluster: FakeCluster, clock: FakeClock) -> None:

@@ -242,6 +242,13 @@ def test_a_pod_that_is_kept_on_another_account_needs_force(
     assert "deleted; Deployment/web has replaced it" == forced.reason
 
 
+def test_the_label_alone_shields_nobody(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Whoever may label a pod cannot keep it from its end."""
+    pod = _first(cluster)
+    pod["metadata"]["labels"][marks.COMPROMISED] = "true"
+    assert isinstance(handle(_event(cluster), cluster, clock), Done)
+
+
 def test_a_retiring_pod_may_go(cluster: FakeCluster, clock: FakeClock) -> None:
     """The old pod of a move has no controller any more, and its replacement is there or coming."""
     pod = _first(cluster)
