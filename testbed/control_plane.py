@@ -176,6 +176,7 @@ class ControlPlane:
             f"--root-ca-file={self.ca_file}",
             "--use-service-account-credentials=true",
             "--leader-elect=false",
+            "--horizontal-pod-autoscaler-sync-period=1s",
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
             "--secure-port=0",

@@ -1,4 +1,4 @@
-"""What is built: seven programs and one file of kwok stages, each from a module folder beside this file.
+"""What is built: eight programs and one file of kwok stages, each from a module folder beside this file.
 
 The versions stand in the go.mod files and nowhere else. A second supported minor is a second folder `kubernetes-MINOR`.
 """
@@ -37,7 +37,7 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that makes the control plane of one Kubernetes version.
+    """All that makes the control plane of one Kubernetes version, and the S3 server beside it.
 
     `nodes` are stages that kwok brings, `stages` our own, for pods. None ends the pod of a Job: its test does.
     """
@@ -80,6 +80,7 @@ def recipe(wanted: str = "") -> Recipe:
             Binary("etcd", HERE / "etcd", "go.etcd.io/etcd/server/v3"),
             *(Binary(part, versions[version], f"k8s.io/kubernetes/cmd/{part}", stamp) for part in parts),
             Binary("kwok", HERE / "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+            Binary("versitygw", HERE / "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         ),
     )
 

@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.control_plane"]
+
+# How long an example takes says something of the machine, and nothing of the code.
+settings.register_profile("molt", deadline=None)
+settings.load_profile("molt")
 
 
 @pytest.fixture(scope="session")

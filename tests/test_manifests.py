@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from molt import events, forward
+from molt import events, forward, marks
 from molt.embedded import manifests
 from molt.policy import PolicyError, load
 from tests.control_plane import kubectl
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BASE = ROOT / "knative" / "base"
 OVERLAYS = sorted(path.parent for path in (ROOT / "knative" / "overlays").glob("*/kustomization.yaml"))
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/service.yaml"))
+TICK = "dev.knative.sources.ping"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -45,7 +46,7 @@ def _render(folder: Path) -> list[dict[str, Any]]:
 def _events() -> list[dict[str, str]]:
     """Return the attributes of every event that somebody emits: Falco, the clock, and the router for each remedy."""
     alert = events.render(forward.event_of(b'{"rule": "R", "priority": "Notice"}'))[0]
-    tick = {"type": "dev.knative.sources.ping", "source": "/apis/v1/namespaces/molt/pingsources/rotation"}
+    tick = {"type": TICK, "source": "/apis/v1/namespaces/molt/pingsources/rotation"}
     routed = [{"type": "io.molt-project.alert.routed.v1", "remedy": remedy} for remedy in _remedies()]
     return [{name.removeprefix("ce-"): value for name, value in alert.items()}, tick, *routed]
 
@@ -65,9 +66,20 @@ def test_every_trigger_matches_an_event_that_somebody_emits() -> None:
 
 
 def test_every_emitted_event_reaches_one_function() -> None:
-    """Each alert, tick and remedy is for exactly one Trigger: order is kept and nothing is done twice."""
+    """Each alert and remedy is for exactly one Trigger: order is kept and nothing is done twice."""
     for event in _events():
-        assert len([t for t in _of("Trigger") if _matches(t, event)]) == 1, event
+        if event["type"] != TICK:
+            assert len([t for t in _of("Trigger") if _matches(t, event)]) == 1, event
+
+
+def test_ticks_reach_everyone_who_lives_by_the_clock() -> None:
+    """A tick says only that time has passed, so it may reach several, once each: those whose Triggers say so."""
+    ticks = [event for event in _events() if event["type"] == TICK]
+    by_name = [t["metadata"]["name"] for t in _of("Trigger") if t["metadata"]["name"].startswith("tick-to-")]
+    assert [sorted(by_name)] == [
+        sorted(t["metadata"]["name"] for t in _of("Trigger") if _matches(t, tick)) for tick in ticks
+    ]
+    assert {"tick-to-cordon", "tick-to-rotate"} <= set(by_name)
 
 
 def _matches(trigger: dict[str, Any], event: dict[str, str]) -> bool:
@@ -114,9 +126,24 @@ def test_functions_run_without_privileges(function: str) -> None:
 
 @pytest.mark.parametrize("overlay", [BASE, *OVERLAYS], ids=lambda path: path.name)
 def test_overlays_render(overlay: Path) -> None:
-    """Every overlay is what kustomize takes, and has everything that the base has."""
+    """Every overlay is what kustomize takes, and has everything that the base has, and what it says it adds."""
     rendered = {(doc["kind"], doc["metadata"]["name"]) for doc in _render(overlay)}
-    assert {(doc["kind"], doc["metadata"]["name"]) for doc in _base()} == rendered
+    added = {("ClusterNetworkPolicy", "molt-quarantine")} if overlay.name == "cluster-network-policy" else set()
+    assert {(doc["kind"], doc["metadata"]["name"]) for doc in _base()} | added == rendered
+
+
+def test_the_admin_tier_denies_all_to_the_pods_in_quarantine_and_to_no_other() -> None:
+    """Both ways, before every other policy, for the pods that the namespaces' deny-all selects, too."""
+    policy = yaml.safe_load((ROOT / "knative/overlays/cluster-network-policy/quarantine.yaml").read_text("utf-8"))
+    spec = policy["spec"]
+    marked = {"matchLabels": {marks.COMPROMISED: marks.TRUE}}
+    assert "policy.networking.k8s.io/v1alpha2" == policy["apiVersion"]
+    assert ("Admin", 0) == (spec["tier"], spec["priority"])
+    assert {"pods": {"namespaceSelector": {}, "podSelector": marked}} == spec["subject"]
+    assert {"Deny"} == {rule["action"] for rule in (*spec["ingress"], *spec["egress"])}
+    assert [{"namespaces": {}}] == [peer for rule in spec["ingress"] for peer in rule["from"]]
+    peers = [peer for rule in spec["egress"] for peer in rule["to"]]
+    assert [{"namespaces": {}}, {"networks": ["0.0.0.0/0", "::/0"]}] == peers
 
 
 def test_dev_takes_local_images_and_ticks_often() -> None:
@@ -133,13 +160,14 @@ def test_dev_takes_local_images_and_ticks_often() -> None:
 
 
 def test_warm_keeps_the_alerts_path_warm() -> None:
-    """Router, quarantine and rotate have one instance always; the dead letter may wait."""
+    """Router, quarantine and rotate have one instance always; the others may wait."""
     scales = {
         doc["metadata"]["name"]: doc["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/min-scale"]
         for doc in _render(ROOT / "knative" / "overlays" / "warm")
         if doc["apiVersion"].startswith("serving.knative.dev/")
     }
-    assert {"detect-router": "1", "quarantine": "1", "rotate": "1", "dead-letter": "0"} == scales
+    warm = {"detect-router", "quarantine", "rotate"}
+    assert {function: "1" if function in warm else "0" for function in FUNCTIONS} == scales
 
 
 def test_the_demos_shop_is_valid() -> None:

@@ -3,9 +3,16 @@
     label       compromised      quarantined; what the deny-all NetworkPolicy selects
     label       retiring         the old pod of a move, which serves until its replacement is Ready
     label       exempt           on a namespace: nothing in it is ever touched
+    label       suspect          tagged: an alert points at the pod
+    label       cordoned         on a node: molt has cordoned it, and may undo it
     annotation  original-labels  the labels that were taken off, as a JSON object
+    annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
+    annotation  release          "true": somebody wants the pod released, and the clock's next tick does it
+    annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
     annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
-    annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; owner, retiring-since
+    annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
+                                 keep-on-release; owner, retiring-since;
+                                 suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at
 
 All start with `molt-project.io/`.
 """
@@ -20,7 +27,7 @@ from molt import timestamps
 from molt.whereabouts import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 PREFIX = "molt-project.io"
@@ -41,8 +48,29 @@ OWNER = f"{PREFIX}/owner"
 RETIRING_SINCE = f"{PREFIX}/retiring-since"
 STAYED_SINCE = f"{PREFIX}/stayed-since"
 
-QUARANTINE_ANNOTATIONS = (ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY)
+LEAKS = f"{PREFIX}/leaks"
+
+EXPIRES_AT = f"{PREFIX}/expires-at"
+THEN = f"{PREFIX}/then"
+KEEP_ON_RELEASE = f"{PREFIX}/keep-on-release"
+RELEASE = f"{PREFIX}/release"
+KEPT = f"{PREFIX}/kept"
+
+QUARANTINE_ANNOTATIONS = (
+    *(ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY, LEAKS),
+    *(EXPIRES_AT, THEN, KEEP_ON_RELEASE, RELEASE, KEPT),
+)
 RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE)
+
+SUSPECT = f"{PREFIX}/suspect"
+SUSPECT_RULE = f"{PREFIX}/suspect-rule"
+SUSPECT_ALERT = f"{PREFIX}/suspect-alert"
+SUSPECT_POLICY = f"{PREFIX}/suspect-policy"
+SUSPECT_SINCE = f"{PREFIX}/suspect-since"
+CORDONED = f"{PREFIX}/cordoned"
+CORDONED_BY = f"{PREFIX}/cordoned-by"
+CORDONED_AT = f"{PREFIX}/cordoned-at"
+UNCORDON_AT = f"{PREFIX}/uncordon-at"
 
 ISOLATION = "molt-quarantine"
 """The name of the deny-all NetworkPolicy in each namespace that has, or had, a quarantined pod."""
@@ -69,8 +97,16 @@ def annotations_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def is_compromised(pod: Mapping[str, Any]) -> bool:
-    """Tell whether the pod is in quarantine."""
+    """Tell whether the pod wears the label of a quarantine, whoever has put it there."""
     return labels_of(pod).get(COMPROMISED) == TRUE
+
+
+def is_quarantined(pod: Mapping[str, Any]) -> bool:
+    """Tell whether the pod is in quarantine.
+
+    The label alone, which anybody may have put there, takes no Service's traffic off the pod: that is no quarantine.
+    """
+    return is_compromised(pod) and original_labels(pod) is not None
 
 
 def is_retiring(pod: Mapping[str, Any]) -> bool:
@@ -107,6 +143,22 @@ def owner(pod: Mapping[str, Any]) -> dict[str, str] | None:
 def render_labels(kept: Mapping[str, str]) -> str:
     """Return labels as the text that `original_labels` reads."""
     return json.dumps(dict(kept), sort_keys=True, separators=(",", ":"))
+
+
+def leaks_of(pod: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return what leaks from the quarantined pod, or None when it does not say, or nobody can read it."""
+    try:
+        told = json.loads(annotations_of(pod).get(LEAKS, ""))
+    except ValueError:
+        return None
+    if not isinstance(told, list) or not all(isinstance(line, str) for line in told):
+        return None
+    return tuple(told)
+
+
+def render_leaks(lines: Iterable[str]) -> str:
+    """Return lines as the text that `leaks_of` reads."""
+    return json.dumps(list(lines), separators=(",", ":"))
 
 
 def printable(text: str, limit: int = TEXT_LIMIT) -> str:

@@ -1,13 +1,14 @@
-"""The undoing of a quarantine: the labels as they were, every mark gone, in one patch."""
+"""The undoing of a quarantine: the labels as they were, every mark gone, in one patch; then the fence comes down."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from molt import marks
-from molt.cluster import PODS, Conflict
-from molt.outcome import PermanentError, TemporaryError
+from molt import fence, ledger, marks, surplus
+from molt.cluster import PODS, Conflict, NotFound
+from molt.outcome import MoltError, PermanentError, TemporaryError
 from molt.workload import is_terminating
 
 if TYPE_CHECKING:
@@ -33,29 +34,56 @@ class Released:
     consequence: str
 
 
-def release(cluster: Cluster, namespace: str, name: str, *, dry_run: bool = False) -> Released:
+def release(
+    cluster: Cluster, namespace: str, name: str, *, keep: str | None = None, uid: str = "", dry_run: bool = False
+) -> Released:
     """Give the pod back the labels that it had, and take off all that the quarantine put on.
 
-    Its controller finds it by these labels and takes it back. The deny-all NetworkPolicy stays: it selects quarantined
-    pods only. With `dry_run` the API server checks the patch and changes nothing.
+    Its controller finds it by these labels and takes it back. A ReplicaSet that has one pod too many then ends the
+    other than `keep`, surplus.RELEASED or surplus.REPLACEMENT; None: as the pod's policy said. Which one goes is marked
+    before the pod is back, or with it. With `uid` only that very pod is released. The deny-all NetworkPolicy stays: it
+    selects quarantined pods only. With `dry_run` the API server checks the patches and changes nothing. The fence of
+    its token comes down last; should that fail, the consequence says so, and the clock's next tick takes it down.
 
     Raises NotReleasable, TemporaryError when the pod changed under every attempt, and the errors of molt.cluster.
     """
     for _ in range(ATTEMPTS):
         pod = cluster.get(PODS, name, namespace)
-        labels = releasable(pod)
+        labels = releasable(pod, uid)
+        workload = _workload(pod)
+        stays = keep or marks.annotations_of(pod).get(marks.KEEP_ON_RELEASE, surplus.RELEASED)
         try:
-            cluster.merge(PODS, name, patch(pod, labels), namespace, dry_run=dry_run)
+            if stays == surplus.RELEASED and surplus.is_ranked(workload):
+                _mark_replacement(cluster, pod, labels, dry_run=dry_run)
+            goes = stays == surplus.REPLACEMENT and surplus.is_ranked(workload)
+            cluster.merge(PODS, name, patch(pod, labels, goes=goes), namespace, dry_run=dry_run)
         except Conflict:
             continue
-        workload = _workload(pod)
-        return Released(namespace, name, labels, workload, consequence(workload))
+        still = "" if dry_run else _unfenced(cluster, pod["metadata"]["uid"])
+        return Released(namespace, name, labels, workload, consequence(workload, stays) + still)
     raise TemporaryError(f"pod {namespace}/{name} changed under each of {ATTEMPTS} attempts")
 
 
-def releasable(pod: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels that the quarantined pod had. Raises NotReleasable when it is to be left as it is."""
+def _mark_replacement(cluster: Cluster, pod: Mapping[str, Any], labels: Mapping[str, str], *, dry_run: bool) -> None:
+    """Mark the pod that replaced `pod` to be the one that goes, unless it is marked already or not there."""
+    metadata = pod["metadata"]
+    siblings = cluster.list(PODS, metadata["namespace"], labels=surplus.selector(labels))
+    other = surplus.replacement(siblings, _workload(pod) or "", metadata["uid"])
+    if other is None or surplus.is_cheapest(other):
+        return
+    mark = {"metadata": {"uid": other["metadata"]["uid"], "annotations": {surplus.COST: surplus.CHEAPEST}}}
+    with suppress(NotFound):  # gone meanwhile: then it is none too many
+        cluster.merge(PODS, other["metadata"]["name"], mark, metadata["namespace"], dry_run=dry_run)
+
+
+def releasable(pod: Mapping[str, Any], uid: str = "") -> dict[str, str]:
+    """Return the labels that the quarantined pod had. Raises NotReleasable when it is to be left as it is.
+
+    With `uid`, also when it is another pod.
+    """
     name = f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    if uid and uid != pod["metadata"]["uid"]:
+        raise NotReleasable(f"{name} is gone: another one has its name")
     if not marks.is_compromised(pod):
         raise NotReleasable(f"{name} is not in quarantine")
     if is_terminating(pod):
@@ -66,27 +94,47 @@ def releasable(pod: Mapping[str, Any]) -> dict[str, str]:
     return labels
 
 
-def patch(pod: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
-    """Return the merge patch after which the pod, if it is still as it was read, has exactly `labels` and no mark."""
+def patch(pod: Mapping[str, Any], labels: Mapping[str, str], *, goes: bool = False) -> dict[str, Any]:
+    """Return the merge patch after which the pod, if it is still as it was read, has exactly `labels` and no mark.
+
+    If it is the one that `goes`, it is the cheapest of its ReplicaSet's from the moment on that this may count it.
+    """
     metadata = pod["metadata"]
     put_on = (name for name in marks.QUARANTINE_ANNOTATIONS if name in marks.annotations_of(pod))
+    cost = {surplus.COST: surplus.CHEAPEST} if goes else {}
     return {
         "metadata": {
             "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"],
             "labels": {**dict.fromkeys(marks.labels_of(pod)), **labels},
-            "annotations": dict.fromkeys(put_on),
+            "annotations": {**dict.fromkeys(put_on), **cost},
         }
     }
 
 
-def consequence(workload: str | None) -> str:
-    """Return what the pod's controller does next, in words."""
+def consequence(workload: str | None, stays: str = surplus.RELEASED) -> str:
+    """Return what the pod's controller does next, in words; `stays` is which of two pods it keeps."""
     if workload is None:
         return "no controller takes it back: it runs on as it was"
     if workload.startswith("StatefulSet/"):
         return f"{workload} takes it back as the replica of its name"
-    return f"{workload} takes it back, has one pod too many if it was replaced, and ends one, this or another"
+    if workload.startswith("DaemonSet/"):
+        return f"{workload} takes it back, and ends the younger one of its node if it was replaced"
+    if not surplus.is_ranked(workload):
+        return f"{workload} takes it back, and may end a pod if it has one too many"
+    goes = "the one that replaced it" if stays == surplus.RELEASED else "this one"
+    return f"{workload} takes it back, and ends {goes} if it has one too many"
+
+
+def _unfenced(cluster: Cluster, uid: str) -> str:
+    """Give its place within the limits back, and let its token write again; return what there is to say when not."""
+    with suppress(MoltError):  # it is free in a few minutes anyway
+        ledger.free(cluster, uid)
+    try:
+        fence.take_down(cluster, uid)
+    except MoltError as error:
+        return f"; its token may write again after the clock's next tick: {error.reason}"
+    return ""
 
 
 def _workload(pod: Mapping[str, Any]) -> str | None:

@@ -35,6 +35,18 @@ def test_a_pod_gets_its_labels_back(molt: Molt, context: str, shop: RunningClust
     assert (3, "molt: pod shop/web-1 is not in quarantine\n") == (again.code, again.err)
 
 
+def test_who_stays_can_be_said(molt: Molt, context: str, shop: RunningCluster) -> None:
+    """The released pod is marked to go when its replacement is to stay; no other word is taken."""
+    arguments = ("release", "-n", "shop", "web-1", "--context", context, "--keep")
+    assert 2 == molt(*arguments, "both").code
+    assert "and ends the one that replaced it if" in molt(*arguments, "released", "--dry-run").out
+    assert "and ends this one if" in molt(*arguments, "replacement").out
+    cost = shop.admin.get(PODS, "web-1", "shop")["metadata"]["annotations"][
+        "controller.kubernetes.io/pod-deletion-cost"
+    ]
+    assert str(-(2**31)) == cost
+
+
 @pytest.mark.usefixtures("shop", "context", "door")
 def test_the_local_runtimes_cluster_is_the_default(molt: Molt, door: FakeDoor) -> None:
     """Without a context it is the one that the runtime has published; a pod that is not there is said."""

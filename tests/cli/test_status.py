@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from molt import marks
 from molt.cli.affected import moving, quarantined
 from molt.cli.standing import Answering, Rotating, answering, rotating
 from molt.cluster import PODS, RESPONSE_POLICIES, ROTATION_POLICIES
@@ -21,7 +22,8 @@ def shop(cluster: RunningCluster) -> Iterator[RunningCluster]:
     api = cluster.admin
     both = objects.quarantined("web-3", rule="[red]\x1b[31mEvil")
     both["metadata"]["labels"]["molt-project.io/retiring"] = "true"
-    for pod in (objects.quarantined(), objects.moving(), objects.pod("web-0", {"app": "web"}, {}), both):
+    leaky = objects.quarantined(leaks='["HostPID: it sees the processes of its node", "odd"]')
+    for pod in (leaky, objects.moving(), objects.pod("web-0", {"app": "web"}, {}), both):
         api.create(PODS, pod, "shop")
     api.create(RESPONSE_POLICIES, objects.response())
     api.create(RESPONSE_POLICIES, objects.response("nothing", order=5, remedies=[]))
@@ -54,6 +56,7 @@ def test_all_there_is_to_know_as_json(molt: Molt, context: str) -> None:
         "policy": "web-shell",
         "alert": "a1",
         "next": "kept until it is released or deleted",
+        "leaks": ["HostPID: it sees the processes of its node", "odd"],
     } == held
     assert ["moving", "quarantined"] == [pods["web-2"]["state"], pods["web-3"]["state"]]
     policies = result.json["policies"]
@@ -75,6 +78,8 @@ def test_all_there_is_to_know_as_tables(molt: Molt, context: str) -> None:
         "policy shop/web: older than 10s",
         "[red] [31mEvil",
         "The way back from quarantine: molt release -n shop web-1",
+        "What still leaks from quarantine",
+        "it sees the processes of its node",
         "quarantine, then rotate",
         "nothing",
         "shop/web",
@@ -155,3 +160,20 @@ def test_rotation_policies_without_and_with_problems() -> None:
     found = rotating([objects.rotation("b", mode="x"), objects.rotation("a")])
     assert Rotating("shop/a", "DryRun", None, None, "", "", "") == found[0]
     assert ("shop/b", True) == (found[1].policy, found[1].problem.startswith("spec.mode: "))
+
+
+@pytest.mark.parametrize(
+    ("notes", "comes"),
+    [
+        ({}, "kept until it is released or deleted"),
+        ({marks.EXPIRES_AT: "T", marks.THEN: "Keep"}, "kept until it is released or deleted"),
+        ({marks.EXPIRES_AT: "T", marks.THEN: "Release"}, "released at T"),
+        ({marks.EXPIRES_AT: "T", marks.THEN: "Terminate"}, "ended at T"),
+        ({marks.EXPIRES_AT: "T", marks.THEN: "Release", marks.KEPT: "x"}, "kept until it is released or deleted"),
+        ({marks.RELEASE: "true"}, "released at the clock's next tick"),
+    ],
+)
+def test_what_comes_next_for_a_pod_in_quarantine(notes: dict[str, str], comes: str) -> None:
+    """As the clock's next tick will find it."""
+    pod = {"metadata": {"namespace": "shop", "name": "web-1", "annotations": notes}}
+    assert comes == quarantined(pod).next

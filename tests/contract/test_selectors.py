@@ -19,6 +19,8 @@ LABELLED = {
     "none": {},
 }
 
+BOOLEANS = ("false", "true")
+
 SELECTED = [
     ("app=web", "both web"),
     ("app==web", "both web"),
@@ -129,6 +131,15 @@ def test_pods_by_node_and_phase(space: Space) -> None:
     assert ["one"] == space.names("pods", fieldSelector=f"spec.nodeName={node},status.phase=Running")
     assert [] == space.names("pods", fieldSelector=f"spec.nodeName!={node}")
     assert [] == space.names("pods", fieldSelector="status.phase!=Running")
+
+
+def test_a_boolean_that_is_not_there_is_false(space: Space) -> None:
+    """Nodes that nobody cordoned, and pods on a network of their own, are found by `false`."""
+    space.create("pods", pod("one", app="one")).object()
+    space.ready_pods("app=one", 1)
+    assert [["one"], []] == [space.names("pods", fieldSelector=f"spec.hostNetwork={value}") for value in BOOLEANS]
+    nodes = [space.api.get("/api/v1/nodes", fieldSelector=f"spec.unschedulable={value}") for value in BOOLEANS]
+    assert [3, 0] == [len(answer.object()["items"]) for answer in nodes]
 
 
 def test_delete_by_selector(labelled: Space) -> None:

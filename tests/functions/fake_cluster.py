@@ -24,6 +24,7 @@ from molt.cluster.resources import (
     DEPLOYMENTS,
     JOBS,
     NAMESPACES,
+    NODES,
     PODS,
     REPLICA_SETS,
     ROTATION_POLICIES,
@@ -147,6 +148,17 @@ class FakeCluster(Cluster):
         job = self.put(JOBS, {"metadata": {"name": "batch", "namespace": namespace}})
         return self._new_pod(name, namespace, {"app": "batch"}, [_reference(job, "Job")])
 
+    def node(self, name: str = "node-1", **labels: str) -> Object:
+        """Make a Ready node that is older than any alert of the tests."""
+        return self.put(
+            NODES,
+            {
+                "metadata": {"name": name, "labels": labels, "creationTimestamp": "2026-11-01T00:00:00Z"},
+                "spec": {},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            },
+        )
+
     def policy(self, name: str = "web", namespace: str = "shop", **spec: Any) -> Object:
         """Make a RotationPolicy that enforces; by default it lets each pod of app=web live for an hour."""
         spec = {
@@ -194,7 +206,7 @@ class FakeCluster(Cluster):
             if plural == resource.plural
             and namespace in (None, place)
             and _selected(obj, labels)
-            and fields in ("", f"metadata.name={obj['metadata']['name']}")
+            and _has_fields(obj, fields)
         ]
         self._answered()
         return items
@@ -265,6 +277,25 @@ class FakeCluster(Cluster):
             self.reconcile()
         self._answered()
 
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self._asked("delete", resource, namespace)
+        obj = self._find(resource, name, namespace)
+        if uid and uid != obj["metadata"]["uid"]:
+            raise Conflict("uid is another")
+        if not dry_run:
+            del self.objects[resource.plural, namespace or "", name]
+            self.reconcile()
+        self._answered()
+
     # How it works
 
     def reconcile(self) -> None:
@@ -289,8 +320,8 @@ class FakeCluster(Cluster):
         ]
         replicas = owner["spec"].get("replicas", owner["status"].get("desiredNumberScheduled", 0))
         youngest = sorted(own, key=lambda pod: str(pod["metadata"]["name"]), reverse=True)
-        for pod in sorted(youngest, key=lambda pod: bool(pod["status"]["conditions"]))[: max(0, len(own) - replicas)]:
-            own.remove(pod)  # the youngest of those that are not Ready goes first
+        for pod in sorted(youngest, key=_worth)[: max(0, len(own) - replicas)]:
+            own.remove(pod)  # the youngest of those that are not Ready, or cost the least, goes first
             del self.objects["pods", namespace, pod["metadata"]["name"]]
         name = owner["metadata"]["name"]
         names = (
@@ -373,6 +404,24 @@ class FakeCluster(Cluster):
             self.put(resource, obj)
             self.reconcile()
         return copy.deepcopy(obj)
+
+
+def _has_fields(obj: Object, fields: str) -> bool:
+    """Tell whether a field selector of `=` terms selects the object; a flag that is not there is false."""
+    terms = (term.partition("=") for term in fields.split(",") if term)
+    return all(value == (_field(obj, path) or ("false" if value == "false" else "")) for path, _, value in terms)
+
+
+def _field(obj: Object, path: str) -> str:
+    value: Any = obj
+    for name in path.split("."):
+        value = (value or {}).get(name)
+    return {"True": "true", "False": "false", "None": ""}.get(str(value), str(value))
+
+
+def _worth(pod: Object) -> tuple[bool, int]:
+    cost = marks.annotations_of(pod).get("controller.kubernetes.io/pod-deletion-cost", "0")
+    return bool(pod["status"]["conditions"]), int(cost)
 
 
 def _reference(owner: Object, kind: str) -> Object:

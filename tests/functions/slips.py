@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from molt import marks
 from molt.events import Event, render
 from molt.events import parse as parse_event
 from molt.itinerary import Entry, Mode, PolicyRef, Slip, Step, Target
@@ -54,6 +55,21 @@ def event_of(slip: Slip, **changes: Any) -> Event:
         id="routed-1", source="/molt/detect-router", type="io.molt-project.alert.routed.v1", data=slip.render()
     )
     return replace(event, **changes)
+
+
+def isolation_of(pod: Mapping[str, Any], alert: str = "alert-1") -> dict[str, Any]:
+    """Return the merge patch after which the pod is in quarantine on the alert's account, as its function leaves it."""
+    workload = top(pod)
+    return {
+        "metadata": {
+            "labels": {**dict.fromkeys(marks.labels_of(pod)), marks.COMPROMISED: marks.TRUE},
+            "annotations": {
+                marks.ORIGINAL_LABELS: marks.render_labels(marks.labels_of(pod)),
+                marks.ALERT: alert,
+                marks.WORKLOAD: f"{workload.kind}/{workload.name}" if workload else f"Pod/{pod['metadata']['name']}",
+            },
+        }
+    }
 
 
 def over_the_wire(event: Event) -> Event:

@@ -5,6 +5,7 @@ That it suffices is also proved over HTTP, where the embedded API server enforce
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,19 @@ from typing import Any
 import pytest
 import yaml
 
+from cordon.handler import handle as cordon
 from dead_letter.handler import handle as keep
+from molt import fence, marks
+from molt.cluster.resources import ADMISSION_POLICIES
 from molt.events import Event
+from molt.itinerary import Step
 from molt.outcome import Done
 from quarantine.handler import handler as quarantine
+from release.handler import handle as release
 from rotate.handler import handler as rotate
+from tag.handler import handle as tag
+from terminate.handler import handle as terminate
+from tests.functions.evidence.world import Case, container, status, step
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
 
@@ -29,8 +38,9 @@ IMPLIED = {("create", "networking.k8s.io", "networkpolicies")}
 Right = tuple[str, str, str]
 
 
-def _granted(function: str) -> set[Right]:
-    documents = list(yaml.safe_load_all((FUNCTIONS / function / "rbac.yaml").read_text(encoding="utf-8")))
+def _granted(function: str, overlay: str = "") -> set[Right]:
+    path = FUNCTIONS / function / overlay / "rbac.yaml"
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     roles = [document for document in documents if document["kind"] in ("ClusterRole", "Role")]
     return {
         (verb, group, resource)
@@ -72,7 +82,10 @@ def _quarantine() -> set[Right]:
     asked = set(IMPLIED)
     for kind in KINDS:
         cluster, clock = _cluster(kind)
-        quarantine()(event_of(slip_for(cluster.pods()[0], QUARANTINE, limits={"perWorkload": "50%"})), cluster, clock)
+        cluster.put(ADMISSION_POLICIES, {"metadata": {"name": fence.NAME}})
+        handle = quarantine()
+        handle(event_of(slip_for(cluster.pods()[0], QUARANTINE, limits={"perWorkload": "50%"})), cluster, clock)
+        handle(TICK, cluster, clock)
         asked |= _asked(cluster)
     return asked
 
@@ -95,18 +108,93 @@ def _rotate() -> set[Right]:
     return asked
 
 
+def _release() -> set[Right]:
+    cluster, clock = _cluster("Deployment")
+    for then in ("Release", "Terminate"):
+        step = Step("quarantine", {"retention": {"after": "1h", "then": then}})
+        target = next(pod for pod in cluster.pods() if not marks.is_compromised(pod))
+        quarantine()(event_of(slip_for(target, step)), cluster, clock)
+    cluster.requests.clear()
+    clock.time += timedelta(hours=1)
+    assert isinstance(release(TICK, cluster, clock), Done)
+    return _asked(cluster)
+
+
+def _tag() -> set[Right]:
+    cluster, clock = _cluster("Deployment")
+    assert isinstance(tag(event_of(slip_for(cluster.pods()[0], Step("tag"))), cluster, clock), Done)
+    return _asked(cluster)
+
+
+def _terminate() -> set[Right]:
+    cluster, clock = _cluster("Deployment")
+    for force in (False, True):
+        step = Step("terminate", {"force": force})
+        assert isinstance(terminate(event_of(slip_for(cluster.pods()[0], step)), cluster, clock), Done)
+    return _asked(cluster)
+
+
+def _cordon() -> set[Right]:
+    cluster, clock = _cluster("Deployment")
+    cluster.node("node-1")
+    cluster.node("node-2")
+    step = Step("cordon", {"for": "1h"})
+    assert isinstance(cordon(event_of(slip_for(cluster.pods()[0], step)), cluster, clock), Done)
+    clock.time += timedelta(hours=2)
+    assert isinstance(cordon(TICK, cluster, clock), Done)
+    return _asked(cluster)
+
+
+def _evidence(*, checkpoint: bool = False) -> set[Right]:
+    case = Case()
+    world = case.world
+    world.replica_set("lone", 1, "shop", {"app": "lone"})
+    world.stateful_set()
+    world.daemon_set()
+    world.job_pod()
+    for pod in world.pods():
+        pod["spec"]["containers"], pod["status"]["containerStatuses"] = [container("main")], [status("main")]
+        assert isinstance(case.take(event_of(slip_for(pod, step(checkpoint=checkpoint)))), Done)
+    return _asked(world)
+
+
 def _dead_letter() -> set[Right]:
     cluster, clock = _cluster("Deployment")
     keep(TICK, cluster, clock)
     return _asked(cluster)
 
 
-@pytest.mark.parametrize(
-    ("function", "asked"), [("quarantine", _quarantine), ("rotate", _rotate), ("dead-letter", _dead_letter)]
-)
+ASKED: dict[str, Callable[[], set[Right]]] = {
+    "quarantine": _quarantine,
+    "release": _release,
+    "rotate": _rotate,
+    "tag": _tag,
+    "terminate": _terminate,
+    "cordon": _cordon,
+    "evidence": _evidence,
+    "dead-letter": _dead_letter,
+}
+
+
+@pytest.mark.parametrize(("function", "asked"), ASKED.items())
 def test_a_function_has_just_the_rights_that_it_uses(function: str, asked: Any) -> None:
     """The (verb, group, resource) triples that its handler asks for equal those of its role."""
     assert _granted(function) == asked()
+
+
+def test_a_checkpoint_needs_a_right_that_the_base_does_not_have() -> None:
+    """Who installs the overlay gives it, and nothing else."""
+    assert (
+        {("create", "", "nodes/proxy")}
+        == _granted("evidence", "checkpoints")
+        == _evidence(checkpoint=True) - _evidence()
+    )
+
+
+def test_no_function_reads_secrets() -> None:
+    """Nor configuration, where people put secrets too."""
+    for path in FUNCTIONS.glob("*/rbac.yaml"):
+        assert not {"secrets", "configmaps"} & {resource for _, _, resource in _granted(path.parent.name)}, path
 
 
 def test_no_role_has_a_wildcard() -> None:
@@ -115,7 +203,7 @@ def test_no_role_has_a_wildcard() -> None:
         assert not any("*" in right for right in _granted(path.parent.name)), path
 
 
-@pytest.mark.parametrize("function", ["quarantine", "rotate", "dead-letter"])
+@pytest.mark.parametrize("function", ASKED)
 def test_the_account_is_the_functions_own(function: str) -> None:
     """Account, role and binding go together, in molt's namespace."""
     documents = list(yaml.safe_load_all((FUNCTIONS / function / "rbac.yaml").read_text(encoding="utf-8")))

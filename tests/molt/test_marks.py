@@ -72,6 +72,18 @@ def test_a_pod_without_marks_is_neither(labels: dict[str, str] | None) -> None:
     assert {} == marks.annotations_of(_pod())
 
 
+@given(st.lists(st.text()))
+def test_leaks_are_read_back(lines: list[str]) -> None:
+    """A redelivery tells what the first delivery told."""
+    assert tuple(lines) == marks.leaks_of(_pod(annotations={marks.LEAKS: marks.render_leaks(lines)}))
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", "null", "[1]"])
+def test_leaks_that_cannot_be_read_are_none(text: str) -> None:
+    """Then they are looked for anew."""
+    assert marks.leaks_of(_pod(annotations={marks.LEAKS: text})) is None
+
+
 OWNER = {
     "apiVersion": "apps/v1",
     "kind": "ReplicaSet",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from molt import marks, release
-from molt.cluster import NotFound
+from molt import marks, release, surplus
+from molt.cluster import Forbidden, NotFound
 from molt.outcome import TemporaryError
 from molt.release import NotReleasable, Released
 from quarantine.handler import handler
@@ -32,17 +32,18 @@ def _quarantined(cluster: FakeCluster) -> dict[str, Any]:
 
 
 def test_a_released_pod_is_as_it_was(cluster: FakeCluster) -> None:
-    """The labels are exactly the old ones, no mark is left, in one read and one write."""
+    """Exactly the old labels and no mark; the one that goes was marked before, and the fence comes down after."""
     before = _quarantined(cluster)
     name = before["metadata"]["name"]
     cluster.pod(name)["metadata"]["labels"]["examiner"] = "me"
     cluster.pod(name)["metadata"]["annotations"]["note"] = "kept"
     done = release.release(cluster, "shop", name)
-    assert ["get pods", "patch pods"] == cluster.asked()
+    assert ["get pods", "list pods", "patch pods", "patch pods", "patch ledgers", "patch fences"] == cluster.asked()
+    assert [{}] == [obj["spec"]["pods"] for (kind, _, _), obj in cluster.objects.items() if kind == "fences"]
     after = cluster.pod(name)["metadata"]
     assert before["metadata"]["labels"] == after["labels"]
     assert {"note": "kept"} == after["annotations"]
-    consequence = "Deployment/web takes it back, has one pod too many if it was replaced, and ends one, this or another"
+    consequence = "Deployment/web takes it back, and ends the one that replaced it if it has one too many"
     assert Released("shop", name, before["metadata"]["labels"], "Deployment/web", consequence) == done
 
 
@@ -60,19 +61,22 @@ def test_a_pod_without_labels_is_released_without_labels(cluster: FakeCluster) -
 
 
 @pytest.mark.parametrize(
-    ("workload", "words"),
+    ("workload", "stays", "words"),
     [
-        (None, "no controller takes it back: it runs on as it was"),
-        ("StatefulSet/db", "StatefulSet/db takes it back as the replica of its name"),
+        (None, "Released", "no controller takes it back: it runs on as it was"),
+        ("StatefulSet/db", "Released", "StatefulSet/db takes it back as the replica of its name"),
         (
             "DaemonSet/a",
-            "DaemonSet/a takes it back, has one pod too many if it was replaced, and ends one, this or another",
+            "Released",
+            "DaemonSet/a takes it back, and ends the younger one of its node if it was replaced",
         ),
+        ("Job/a", "Released", "Job/a takes it back, and may end a pod if it has one too many"),
+        ("ReplicaSet/a", "Replacement", "ReplicaSet/a takes it back, and ends this one if it has one too many"),
     ],
 )
-def test_consequence(workload: str | None, words: str) -> None:
-    """Whoever releases is told that the controller may end a pod."""
-    assert words == release.consequence(workload)
+def test_consequence(workload: str | None, stays: str, words: str) -> None:
+    """Whoever releases is told that the controller may end a pod, and which."""
+    assert words == release.consequence(workload, stays)
 
 
 def test_a_dry_run_changes_nothing(cluster: FakeCluster) -> None:
@@ -110,6 +114,26 @@ def test_a_pod_that_is_not_there(cluster: FakeCluster) -> None:
         release.release(cluster, "shop", "nobody")
 
 
+def test_of_another_uid_nothing_is_released(cluster: FakeCluster) -> None:
+    """A successor of the same name is not the pod that was meant."""
+    name = _quarantined(cluster)["metadata"]["name"]
+    with pytest.raises(NotReleasable, match="another one has its name"):
+        release.release(cluster, "shop", name, uid="other")
+
+
+def test_without_a_replacement_nothing_is_marked(cluster: FakeCluster) -> None:
+    """None there, gone meanwhile, or marked before by a release that was killed: the release goes on."""
+    name = _quarantined(cluster)["metadata"]["name"]
+    (other,) = (pod for pod in cluster.pods() if pod["metadata"]["name"] != name)
+    other["metadata"]["annotations"] = {surplus.COST: surplus.CHEAPEST}
+    release.release(cluster, "shop", name, dry_run=True)
+    assert ["get pods", "list pods", "patch pods"] == cluster.asked()
+    other["metadata"]["annotations"] = {}
+    cluster.meddle = [lambda cluster: cluster.remove(other["metadata"]["name"])]
+    release.release(cluster, "shop", name, dry_run=True)
+    release.release(cluster, "shop", name)
+
+
 def _bump(cluster: FakeCluster) -> None:
     for pod in cluster.pods():
         pod["metadata"]["resourceVersion"] += "1"
@@ -118,20 +142,29 @@ def _bump(cluster: FakeCluster) -> None:
 def test_a_conflict_is_read_again(cluster: FakeCluster) -> None:
     """A pod that changed meanwhile is released as it is now, and one that never rests is not."""
     name = _quarantined(cluster)["metadata"]["name"]
-    cluster.meddle = [_bump] * release.ATTEMPTS
+    cluster.meddle = [_bump] * (release.ATTEMPTS + 1)  # the first of them at the one that goes
     with pytest.raises(TemporaryError, match="changed under each of 4 attempts"):
         release.release(cluster, "shop", name)
     cluster.meddle = [_bump]
     assert "Deployment/web" == release.release(cluster, "shop", name).workload
 
 
-@pytest.mark.parametrize("call", range(2))
+@pytest.mark.parametrize("call", range(4))
 def test_killed_after_any_call_it_is_whole_or_not_done(cluster: FakeCluster, call: int) -> None:
     """One patch does all of it: no pod is left with half of its labels."""
     name = _quarantined(cluster)["metadata"]["name"]
     cluster.kill_after = call
     with pytest.raises(Killed):
         release.release(cluster, "shop", name)
-    released = call == 1
+    released = call == 3
     assert released != marks.is_compromised(cluster.pod(name))
     assert released == ("app" in cluster.pod(name)["metadata"]["labels"])
+
+
+def test_a_fence_that_stays_up_is_told_of(cluster: FakeCluster) -> None:
+    """The pod is released all the same, and the clock's next tick takes its fence down."""
+    name = _quarantined(cluster)["metadata"]["name"]
+    cluster.failing["patch", "fences"] = Forbidden("not allowed")
+    done = release.release(cluster, "shop", name)
+    assert done.consequence.endswith("; its token may write again after the clock's next tick: not allowed")
+    assert not marks.is_compromised(cluster.pod(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,11 @@ def roles(function: str) -> list[Object]:
 def grant(api: Api, function: str, without: Right | None = None) -> None:
     """Give the function all its rights but one, and wait until the API server's authorizer knows."""
     for role in roles(function):
-        left = [right for rule in role["rules"] for right in _of(rule) if right != without]
-        rules = [{"apiGroups": [r.group], "resources": [r.resource], "verbs": [r.verb]} for r in left]
+        left = [(right, rule) for rule in role["rules"] for right in _of(rule) if right != without]
+        rules = [
+            {"apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb], **_names(rule)}
+            for right, rule in left
+        ]
         apply(api, {**role, "rules": rules} if without else role).object()
     rights = granted(function)
     until(lambda: all(_may(api, function, each) is (each != without) for each in rights), f"without {without}")
@@ -68,8 +72,19 @@ class Account(Cluster):
         if verb == "patch" and PODS in arguments and self.meddle:
             meddle, self.meddle = self.meddle, None
             meddle()
-        try:
+        with self._noting():
             return super()._send(verb, *arguments, **options)
+
+    def logs(self, *arguments: Any, **options: Any) -> bytes:
+        """Read a log, which is no object."""
+        with self._noting():
+            return super().logs(*arguments, **options)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Remember what is refused."""
+        try:
+            yield
         except Forbidden as error:
             self.refused |= {Right(group, resource, verb) for verb, resource, group in _REFUSAL.findall(error.reason)}
             raise
@@ -82,10 +97,22 @@ def _of(rule: Object) -> Iterator[Right]:
                 yield Right(group, resource, verb)
 
 
+def _names(rule: Object) -> Object:
+    """Return the names that a rule is for, if it is not for all."""
+    return {key: rule[key] for key in rule if key == "resourceNames"}
+
+
+def _a_name(function: str, right: Right) -> str:
+    """Return one of the names that the right is for, "" when it is for all."""
+    rules = [rule for role in roles(function) for rule in role["rules"] if right in _of(rule)]
+    return str(next((name for rule in rules for name in rule.get("resourceNames", ())), ""))
+
+
 def _may(api: Api, function: str, right: Right) -> bool:
-    """Ask the API server whether the function's account has a right, in every namespace."""
+    """Ask the API server whether the function's account has a right, in every namespace, on what it is for."""
     resource, _, subresource = right.resource.partition("/")
     attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource}
+    attributes |= {"name": name} if (name := _a_name(function, right)) else {}
     spec = {"user": f"system:serviceaccount:molt:{function}", "resourceAttributes": attributes}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     return bool(api.post(_REVIEWS, review).object()["status"]["allowed"])

@@ -136,7 +136,9 @@ def test_the_commands_of_three_in_the_morning(installed: Kubectl) -> None:
     """Each kubectl command of "At 3 a.m." is one that kubectl takes, on an object that is there."""
     installed("apply", "-k", "examples/shop")
     installed("wait", "--for=create", "serviceaccount/default", "-n", "shop", "--timeout=30s")
-    labels = "--labels=molt-project.io/compromised=true"
+    labels = "--labels=molt-project.io/compromised=true,molt-project.io/suspect=true"
     installed("run", "-n", "shop", "web-6d4cf56db6-x2x9z", "--image=web:1", labels)
+    node = installed("get", "nodes", "-o", "name").split()[0]
+    installed("label", node, "molt-project.io/cordoned=true")
     for command in _commands(_section("At 3 a.m.")):
         assert installed(*command)

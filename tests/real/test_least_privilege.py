@@ -16,12 +16,15 @@ from molt.outcome import MoltError
 from testbed.api import Answer, Api
 from testbed.control_plane import ControlPlane
 from tests.functions.installation import NEEDED, Installation, clear
+from tests.real import examining, releasing, responses, scenarios
 from tests.real.kubectl import Kubectl
 from tests.real.manifests import Object, functions
 from tests.real.rights import Account, Right, grant, granted, roles
-from tests.real.scenarios import PLAYS, Stage
+from tests.real.scenarios import Stage
 
 pytestmark = pytest.mark.real
+
+PLAYS = scenarios.PLAYS | responses.PLAYS | examining.PLAYS | releasing.PLAYS
 
 RIGHTS = [(function, right) for function in functions() for right in granted(function)]
 
@@ -102,6 +105,7 @@ PODS = "/api/v1/namespaces/default/pods"
 APPS = "/apis/apps/v1/namespaces/default"
 NETWORK = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
 MOLT = "/apis/molt-project.io/v1alpha1"
+REGISTRATION = "/apis/admissionregistration.k8s.io/v1"
 
 
 def _acts(api: Api) -> dict[str, Answer]:
@@ -125,6 +129,7 @@ def _acts(api: Api) -> dict[str, Answer]:
         "list secrets": api.get("/api/v1/secrets"),
         "read a ConfigMap": api.get("/api/v1/namespaces/kube-system/configmaps/any"),
         "list nodes": api.get("/api/v1/nodes"),
+        "cordon a node": api.patch("/api/v1/nodes/any", {}),
         "list namespaces": api.get("/api/v1/namespaces"),
         "read a namespace": api.get("/api/v1/namespaces/default"),
         "exempt a namespace": api.patch("/api/v1/namespaces/default", {}),
@@ -146,6 +151,21 @@ def _acts(api: Api) -> dict[str, Answer]:
         "list RotationPolicies": api.get(f"{MOLT}/rotationpolicies"),
         "relax a RotationPolicy": api.patch(f"{MOLT}/namespaces/default/rotationpolicies/any", {}),
         "tell a RotationPolicy": api.patch(f"{MOLT}/namespaces/default/rotationpolicies/any/status", {}),
+        "list Fences": api.get(f"{MOLT}/fences"),
+        "make a Fence": api.post(f"{MOLT}/fences", {}),
+        "patch a Fence": api.patch(f"{MOLT}/fences/pods-f", {}),
+        "patch another Fence": api.patch(f"{MOLT}/fences/any", {}),
+        "read the Ledger": api.get(f"{MOLT}/ledgers/quarantine"),
+        "give a place back": api.patch(f"{MOLT}/ledgers/quarantine", {}),
+        "change another Ledger": api.patch(f"{MOLT}/ledgers/any", {}),
+        "make a Ledger": api.post(f"{MOLT}/ledgers", {}),
+        "delete the Ledger": api.delete(f"{MOLT}/ledgers/quarantine"),
+        "delete a Fence": api.delete(f"{MOLT}/fences/pods-f"),
+        "read the fence's policy": api.get(f"{REGISTRATION}/validatingadmissionpolicies/molt-fence"),
+        "read another policy": api.get(f"{REGISTRATION}/validatingadmissionpolicies/any"),
+        "make an admission policy": api.post(f"{REGISTRATION}/validatingadmissionpolicies", {}),
+        "change the fence's policy": api.patch(f"{REGISTRATION}/validatingadmissionpolicies/molt-fence", {}),
+        "unbind the fence's policy": api.delete(f"{REGISTRATION}/validatingadmissionpolicybindings/molt-fence"),
         "change a role": api.patch("/apis/rbac.authorization.k8s.io/v1/clusterroles/molt-quarantine", {}),
         "bind a role": api.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {}),
         "make a token": api.post("/api/v1/namespaces/kube-system/serviceaccounts/default/token", {}),
@@ -161,12 +181,19 @@ ALLOWED = {
     },
     "quarantine": {
         *("read a pod", "list pods", "patch a pod", "make a NetworkPolicy", "patch a NetworkPolicy"),
-        *("read a Deployment", "make an Event"),
+        *("list NetworkPolicies", "read a Deployment", "make an Event"),
+        *("list Fences", "make a Fence", "patch a Fence", "read the fence's policy"),
+        *("read the Ledger", "make a Ledger", "give a place back"),
     },
+    "release": {"read a pod", "list pods", "patch a pod", "evict a pod", "patch a Fence", "give a place back"},
     "rotate": {
         *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace", "list Deployments"),
         *("list RotationPolicies", "tell a RotationPolicy"),
     },
+    "tag": {"read a pod", "patch a pod", "read a namespace"},
+    "terminate": {"read a pod", "delete a pod", "evict a pod", "read a namespace"},
+    "cordon": {"list nodes", "cordon a node", "read a namespace"},
+    "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies"},
     "dead-letter": set(),
 }
 

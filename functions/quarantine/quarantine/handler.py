@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass
-from functools import partial
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
@@ -21,22 +20,23 @@ from molt.cluster import (
 )
 from molt.itinerary import Entry, Slip
 from molt.outcome import Done, MoltError, Outcome, Skipped, TemporaryError
-from quarantine import isolation, limits
-from quarantine.isolation import Next
+from quarantine import isolation, leaks, limits, retention, tick
+from quarantine.isolation import FUNCTION, Next
 from quarantine.places import Places
+from quarantine.report import report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.outcome import Clock
-    from quarantine.places import Place
 
 Object = dict[str, Any]
 
-FUNCTION = "quarantine"
+__all__ = ["ATTEMPTS", "FUNCTION", "handler"]
+
 QUARANTINED = "io.molt-project.pod.quarantined.v1"
 SKIPPED = "io.molt-project.remedy.skipped.v1"
 MANAGER = "molt-quarantine"
@@ -44,11 +44,13 @@ ATTEMPTS = 4
 _WORKLOADS = {resource.kind: resource for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS)}
 
 
-def handler() -> Callable[[Event, Cluster, Clock], Outcome]:
-    """Return the function's handler; events that it handles at once share the places under the limits."""
-    places = Places()
+def handler(places: Places | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler; whoever is bound by limits takes one of the `places` before it isolates."""
+    places = places or Places()
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+        if event.type == tick.TICK:
+            return tick.handle(cluster, clock)
         return _handle(Part(event, Slip.parse(event.data), cluster, clock), places)
 
     return handle
@@ -73,26 +75,24 @@ def _handle(part: Part, places: Places) -> Outcome:
     """Isolate the slip's target, unless there is a reason not to.
 
     Raises BadEvent for an event that is no slip with `quarantine` at its head, TemporaryError when the pod changed
-    under every attempt, and the errors of molt.cluster.
+    under every attempt or its turn did not come, and the errors of molt.cluster.
     """
     slip = part.slip
     slip.current(FUNCTION)
     pod = _find(part)
     if excuse := isolation.excuse(pod, slip):
         return _excused(excuse, pod, part)
-    place = _place(part, places) if slip.policy.limits else None
-    if isinstance(place, str):
-        return Skipped(place)
-    with places.use(place) if place else nullcontext():
-        outcome = _isolate(part, pod)
-    if isinstance(outcome, Done) and not part.dry_run:
-        with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
-            part.cluster.create(EVENTS, isolation.notice(slip, part.clock.now()), slip.target.namespace)
-    return outcome
+    if slip.policy.limits and (reason := _over_limit(part, places)):
+        return Skipped(reason)
+    settled = _isolate(part, pod)
+    return _told(part, settled) if isinstance(settled, dict) else settled
 
 
-def _isolate(part: Part, pod: Object | None) -> Outcome:
-    """Make sure of the policy and patch the pod; read the pod again as often as it changed meanwhile."""
+def _isolate(part: Part, pod: Object | None) -> Outcome | Object:
+    """Make sure of the policy and patch the pod, which is read again as often as it changed meanwhile.
+
+    Return the pod as it is then, or the outcome when it is not to be isolated any more.
+    """
     slip, cluster = part.slip, part.cluster
     target, ensured, reason = slip.target, False, ""
     for _ in range(ATTEMPTS):
@@ -106,12 +106,24 @@ def _isolate(part: Part, pod: Object | None) -> Outcome:
                 cluster.apply(NETWORK_POLICIES, policy, target.namespace, manager=MANAGER, dry_run=part.dry_run)
                 ensured = True
             patch = isolation.patch(pod or {}, slip, now)
-            cluster.merge(PODS, target.name, patch, target.namespace, dry_run=part.dry_run)
+            return cluster.merge(PODS, target.name, patch, target.namespace, dry_run=part.dry_run)
         except (Conflict, NotFound) as error:
             pod, reason = _find(part), error.reason
-        else:
-            return _done(part, now, rehearsed=part.dry_run)
     raise TemporaryError(f"pod {target.namespace}/{target.name} changed under each of {ATTEMPTS} attempts: {reason}")
+
+
+def _told(part: Part, isolated: Object) -> Outcome:
+    """Tell of the isolation: by an Event, as far as it goes, and by what leaks."""
+    now = _since(isolated, part)
+    if not part.dry_run:
+        with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
+            part.cluster.create(EVENTS, isolation.notice(part.slip, now), part.slip.target.namespace)
+    return _done(part, now, report(part.cluster, part.slip, isolated, now))
+
+
+def _since(pod: Object, part: Part) -> datetime:
+    """Return when the pod says that it was isolated; now, when it does not."""
+    return marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT)) or part.clock.now()
 
 
 def _find(part: Part) -> Object | None:
@@ -123,19 +135,15 @@ def _find(part: Part) -> Object | None:
         return None
 
 
-def _place(part: Part, places: Places) -> Place | str:
-    """Return the target's place under the policy's limits, or which of them is used up."""
-    slip, bounds, now = part.slip, part.slip.policy.limits, part.clock.now()
-    with places.count():
-        listed = part.cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
-        exceeded = partial(
-            limits.exceeded,
-            bounds,
-            workload=(slip.target.namespace, isolation.workload_of(slip.target)),
-            replicas=isolation.replicas_of(_workload(part) if limits.needs_replicas(bounds) else None),
-            now=now,
-        )
-        return places.take(isolation.held(slip, now), listed, exceeded, dry_run=part.dry_run)
+def _over_limit(part: Part, places: Places) -> str | None:
+    """Return which of the policy's limits is used up, or None once the pod has a place within all of them."""
+    target, policy = part.slip.target, part.slip.policy
+    replicas = isolation.replicas_of(_workload(part) if limits.needs_replicas(policy.limits) else None)
+    workload = f"{target.namespace}/{isolation.workload_of(target)}"
+    claim = limits.Claim(target.uid, workload, replicas, policy.name, policy.limits)
+    if part.dry_run:
+        return places.rehearse(claim, part.cluster, part.clock)
+    return places.take(claim, policy, part.cluster, part.clock)
 
 
 def _workload(part: Part) -> Object | None:
@@ -155,8 +163,8 @@ def _excused(excuse: isolation.Excuse, pod: Object | None, part: Part) -> Outcom
     if excuse.then is Next.STOP:
         return Skipped(excuse.reason)
     if excuse.then is Next.REPEAT and pod:
-        at = marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT))
-        return _done(part, at or part.clock.now(), rehearsed=False)
+        at = _since(pod, part)
+        return _done(part, at, report(part.cluster, part.slip, pod, at))
     now = part.clock.now()
     left = part.slip.record(Entry(FUNCTION, "skipped", excuse.reason, marks.stamp(now)))
     if not left.itinerary:
@@ -164,16 +172,22 @@ def _excused(excuse: isolation.Excuse, pod: Object | None, part: Part) -> Outcom
     return Skipped(excuse.reason, left.event(function=FUNCTION, type=SKIPPED, cause=part.event, time=now))
 
 
-def _done(part: Part, at: datetime, *, rehearsed: bool) -> Done:
+def _done(part: Part, at: datetime, findings: Sequence[str]) -> Done:
     """Return the fact that follows; the same for a redelivery, since all of it comes from the slip and the pod."""
     slip = part.slip
     reason = isolation.account(slip.target)
+    if leaky := leaks.certain(findings):
+        reason += f"; still leaks: {', '.join(sorted({leak.partition(':')[0] for leak in leaky}))}"
     entry = Entry(
         FUNCTION,
-        "rehearsed" if rehearsed else "acted",
+        "rehearsed" if part.dry_run else "acted",
         reason,
         marks.stamp(at),
-        {"pod": slip.target.name, "workload": isolation.workload_of(slip.target)},
+        {"pod": slip.target.name, "workload": isolation.workload_of(slip.target), "leaks": list(findings)},
     )
-    fact = slip.record(entry).event(function=FUNCTION, type=QUARANTINED, cause=part.event, time=at)
-    return Done(fact, reason, rehearsed)
+    left = slip.record(entry)
+    parameters = slip.current(FUNCTION).parameters
+    steps = retention.following(slip.target, parameters, left.itinerary)
+    steps = leaks.following(findings, parameters.get("ifLeaky"), steps)
+    fact = replace(left, itinerary=steps).event(function=FUNCTION, type=QUARANTINED, cause=part.event, time=at)
+    return Done(fact, reason, part.dry_run)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from molt import guard, marks
 from molt.events import deterministic_id
 from molt.workload import is_terminating
+from quarantine import retention
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 
 Pod = dict[str, Any]
 
+FUNCTION = "quarantine"
+
 NOTE_LIMIT = 256
 """Characters of an Event's note: the API takes 1024 bytes, and a character has at most 4."""
+
+
+_OURS = frozenset((*marks.QUARANTINE_ANNOTATIONS, *marks.RETIRING_ANNOTATIONS))
 
 
 class Next(Enum):
@@ -44,8 +50,7 @@ def excuse(pod: Pod | None, slip: Slip) -> Excuse | None:
         return Excuse("the pod is gone", Next.CARRY_ON)
     if pod["metadata"]["uid"] != target.uid:
         return Excuse("the pod is gone: another one has its name", Next.CARRY_ON)
-    # The label alone, which anybody may have put there, takes no Service's traffic off the pod: that is no quarantine.
-    if marks.is_compromised(pod) and marks.original_labels(pod) is not None:
+    if marks.is_quarantined(pod):
         by = marks.annotations_of(pod).get(marks.ALERT)
         if by == marks.printable(slip.alert["id"]):
             return Excuse("isolated before, on this very alert", Next.REPEAT)
@@ -68,6 +73,8 @@ def account(target: Target) -> str:
     owner = workload_of(target)
     if target.workload.kind == "StatefulSet":
         return f"isolated; {owner} cannot replace it while a pod of this name exists"
+    if target.workload.kind == "DaemonSet":
+        return f"isolated; {owner} replaces it on its node, once it holds no host port that the other needs"
     return f"isolated; {owner} replaces it"
 
 
@@ -104,19 +111,13 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
             "resourceVersion": metadata["resourceVersion"],
             "labels": {**dict.fromkeys(marks.labels_of(pod)), marks.COMPROMISED: marks.TRUE},
             "annotations": {
-                **dict.fromkeys(set(marks.RETIRING_ANNOTATIONS) & set(marks.annotations_of(pod))),
+                # None that the pod brought along counts: whoever has written it may be the attacker.
+                **dict.fromkeys(_OURS & set(marks.annotations_of(pod))),
                 **_annotations(slip, now),
                 marks.ORIGINAL_LABELS: marks.render_labels(originals if retired is None else retired),
             },
         }
     }
-
-
-def held(slip: Slip, now: datetime) -> Pod:
-    """Return what the limits count of the pod once it is isolated."""
-    target = slip.target
-    notes = _annotations(slip, now)
-    return {"metadata": {"namespace": target.namespace, "name": target.name, "uid": target.uid, "annotations": notes}}
 
 
 def _annotations(slip: Slip, now: datetime) -> dict[str, str]:
@@ -128,6 +129,7 @@ def _annotations(slip: Slip, now: datetime) -> dict[str, str]:
         marks.RULE: marks.printable(str(slip.alert.get("rule") or "")),
         marks.ALERT: marks.printable(slip.alert["id"]),
         marks.POLICY: slip.policy.name,
+        **retention.written(slip.current(FUNCTION).parameters, now),
     }
 
 

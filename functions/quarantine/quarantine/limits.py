@@ -1,24 +1,38 @@
-"""How much a policy may isolate: pure, from the pods that are in quarantine now.
-
-Within one process the counts are exact (quarantine.places); alerts that two processes handle at the same moment see the
-same counts, and may each pass.
-"""
+"""How much a policy may isolate: pure, from the ledger as it was read."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from molt import marks
+from molt.ledger import GRACE, WINDOW, Breaker, Ledger
 from molt.policy import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
-WINDOW = timedelta(minutes=1)
 PER_WORKLOAD = "perWorkload"
 PER_MINUTE = "perMinute"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who wants a place: the pod's UID, its workload (`namespace/Kind/name`) and its replicas, the policy's limits."""
+
+    uid: str
+    workload: str
+    replicas: int
+    policy: str
+    limits: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no place; `opens`: the breaker of the policy has to be opened for it."""
+
+    reason: str
+    opens: bool = False
 
 
 def needs_replicas(limits: Mapping[str, Any]) -> bool:
@@ -27,41 +41,40 @@ def needs_replicas(limits: Mapping[str, Any]) -> bool:
     return allowed is not None and allowed.percent
 
 
-def exceeded(
-    limits: Mapping[str, Any],
-    isolated: Iterable[Mapping[str, Any]],
-    workload: tuple[str, str],
-    replicas: int,
-    now: datetime,
-) -> str | None:
-    """Return which limit forbids to isolate one more pod of `workload` (namespace, `Kind/name`), or None.
+def holds(ledger: Ledger, claim: Claim, now: datetime) -> bool:
+    """Tell whether the pod has a place that it will not lose while it is being isolated."""
+    place = ledger.places.get(claim.uid)
+    return place is not None and place.at > now - GRACE / 2
 
-    `isolated` are the quarantined pods of all namespaces. A percentage is of `replicas`, and at least one pod. A limit
-    that is absent does not limit.
+
+def refusal(ledger: Ledger, claim: Claim, now: datetime) -> Refusal | None:
+    """Return which limit forbids to isolate the pod, or None.
+
+    The pod itself does not count. A percentage is of the replicas, and at least one pod. A limit that is absent does
+    not limit.
     """
-    pods = list(isolated)
-    namespace, name = workload
-    allowed = amount.parse(limits.get(PER_WORKLOAD))
+    others = [place for uid, place in ledger.places.items() if uid != claim.uid]
+    allowed = amount.parse(claim.limits.get(PER_WORKLOAD))
     if allowed is not None:
-        here = sum(_stands_for(pod, namespace, name) for pod in pods)
-        most = allowed.of(replicas)
-        if here >= most:
-            return f"limits.{PER_WORKLOAD} is {allowed.render()}: {_count(here)} of {name} in quarantine already"
-    rate = limits.get(PER_MINUTE)
-    if isinstance(rate, int) and (recent := sum(_since(pod, now - WINDOW) for pod in pods)) >= rate:
-        return f"limits.{PER_MINUTE} is {rate}: {_count(recent)} put in quarantine within the last minute"
+        here = sum(place.workload == claim.workload for place in others)
+        if here >= allowed.of(claim.replicas):
+            name = claim.workload.partition("/")[2]
+            return Refusal(
+                f"limits.{PER_WORKLOAD} is {allowed.render()}: {_count(here)} of {name} in quarantine already"
+            )
+    rate = claim.limits.get(PER_MINUTE)
+    if not isinstance(rate, int):
+        return None
+    breaker = ledger.breakers.get(claim.policy, Breaker())
+    if end := breaker.ends(now):
+        until = f"open until {end:%H:%M:%S}Z, or `molt breaker reset {claim.policy}`"
+        return Refusal(f"limits.{PER_MINUTE} is {rate}: the breaker of policy {claim.policy} is {until}")
+    start = max(now - WINDOW, breaker.reset or now - WINDOW)
+    recent = sum(place.at > start for place in others)
+    if recent >= rate:
+        reason = f"limits.{PER_MINUTE} is {rate}: {_count(recent)} put in quarantine within the last minute"
+        return Refusal(reason, opens=True)
     return None
-
-
-def _stands_for(pod: Mapping[str, Any], namespace: str, workload: str) -> bool:
-    """Tell whether the quarantined pod was one of the workload's."""
-    return pod["metadata"]["namespace"] == namespace and marks.annotations_of(pod).get(marks.WORKLOAD) == workload
-
-
-def _since(pod: Mapping[str, Any], start: datetime) -> bool:
-    """Tell whether the pod was isolated after `start`; a time that cannot be read is none."""
-    at = marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT))
-    return at is not None and at > start
 
 
 def _count(pods: int) -> str:

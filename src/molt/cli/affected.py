@@ -18,7 +18,7 @@ SELECTOR_OF_MOVING = f"{marks.RETIRING}={marks.TRUE},!{marks.COMPROMISED}"
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """A pod that molt has changed: how, why, since when (RFC 3339), and what comes next."""
+    """A pod that molt has changed: how, why, since when (RFC 3339), what comes next, and what leaks from it."""
 
     namespace: str
     pod: str
@@ -29,6 +29,7 @@ class Affected:
     policy: str
     alert: str
     next: str
+    leaks: tuple[str, ...] = ()
 
 
 def quarantined(pod: Mapping[str, Any]) -> Affected:
@@ -43,8 +44,19 @@ def quarantined(pod: Mapping[str, Any]) -> Affected:
         why=notes.get(marks.RULE, ""),
         policy=notes.get(marks.POLICY, ""),
         alert=notes.get(marks.ALERT, ""),
-        next="kept until it is released or deleted",
+        next=_next_of(notes),
+        leaks=marks.leaks_of(pod) or (),
     )
+
+
+def _next_of(notes: Mapping[str, str]) -> str:
+    """Return what becomes of a pod in quarantine."""
+    if notes.get(marks.RELEASE) == marks.TRUE and marks.KEPT not in notes:
+        return "released at the clock's next tick"
+    does = {"Release": "released", "Terminate": "ended"}.get(notes.get(marks.THEN, ""))
+    if does is None or marks.EXPIRES_AT not in notes or marks.KEPT in notes:
+        return "kept until it is released or deleted"
+    return f"{does} at {marks.printable(notes[marks.EXPIRES_AT])}"
 
 
 def moving(pod: Mapping[str, Any]) -> Affected:

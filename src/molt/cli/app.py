@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from molt.cli.breaker import reset
 from molt.cli.demo.command import demo
+from molt.cli.evidence import listing, show, verify
 from molt.cli.explain import explain
 from molt.cli.policy import check
 from molt.cli.release import release
@@ -28,4 +30,12 @@ def build() -> typer.Typer:
     policies = typer.Typer(help="Policies as files.", no_args_is_help=True)
     policies.command()(check)
     app.add_typer(policies, name="policy")
+    evidence = typer.Typer(help="Bundles of evidence, and whether they are what was written.", no_args_is_help=True)
+    evidence.command("list")(listing)
+    evidence.command()(show)
+    evidence.command()(verify)
+    app.add_typer(evidence, name="evidence")
+    breaker = typer.Typer(help="The circuit breakers of policies that did too much in a minute.", no_args_is_help=True)
+    breaker.command()(reset)
+    app.add_typer(breaker, name="breaker")
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -13,19 +14,30 @@ from molt.cli.reach import cluster as reach
 from molt.release import release as undo
 
 
+class Keep(Enum):
+    """Which of two pods stays."""
+
+    RELEASED = "released"
+    REPLACEMENT = "replacement"
+
+
 def release(
     context: typer.Context,
     pod: Annotated[str, typer.Argument(help="The pod's name.")],
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")] = "default",
     cluster: ContextOption = "",
     state: StateOption = None,
+    keep: Annotated[
+        Keep | None, typer.Option("--keep", help="Which pod stays if one is too many. Default: as the policy said.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Let the API server check it, and change nothing.")
     ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Give a quarantined pod its labels back. Its controller may then remove a pod that is one too many."""
-    released = undo(reach(context.obj, folder(context, state), cluster), namespace, pod, dry_run=dry_run)
+    api = reach(context.obj, folder(context, state), cluster)
+    released = undo(api, namespace, pod, keep=keep and keep.value.capitalize(), dry_run=dry_run)
     if json_:
         show_json({**asdict(released), "dryRun": dry_run})
         return

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import typer
 
+from molt import ledger, marks
 from molt.cli import affected, standing
 from molt.cli.affected import Affected
 from molt.cli.age import relative, seconds
@@ -27,12 +28,21 @@ def status(
     pods += [affected.moving(pod) for pod in api.list(PODS, labels=affected.SELECTOR_OF_MOVING)]
     responses = standing.answering(api.list(RESPONSE_POLICIES))
     rotations = standing.rotating(api.list(ROTATION_POLICIES))
+    breakers = ledger.opened(api, now)
     if json_:
         aged = [{**asdict(pod), "age_seconds": seconds(pod.since, now)} for pod in pods]
         policies = {"response": [asdict(one) for one in responses], "rotation": [asdict(one) for one in rotations]}
-        show_json({"pods": aged, "policies": policies})
+        show_json(
+            {
+                "pods": aged,
+                "policies": policies,
+                "breakers": {policy: marks.stamp(end) for policy, end in breakers.items()},
+            }
+        )
         return
     _show_pods(pods, now)
+    for policy, end in breakers.items():
+        say(f"The breaker of {policy} is open until {end:%H:%M:%S}Z. To close it: molt breaker reset {policy}")
     _show_policies(responses, rotations, now)
 
 
@@ -46,9 +56,21 @@ def _show_pods(pods: list[Affected], now: datetime) -> None:
         for pod in pods
     ]
     show_table(columns, rows, "Pods")
+    _show_leaks(pods)
     first = next((pod for pod in pods if pod.state == "quarantined"), None)
     if first:
         say(f"The way back from quarantine: molt release -n {first.namespace} {first.pod}")
+
+
+def _show_leaks(pods: list[Affected]) -> None:
+    leaks = [(f"{pod.namespace}/{pod.pod}", *_halves(leak)) for pod in pods for leak in pod.leaks]
+    if leaks:
+        show_table(("Pod", "Leak", "Particulars"), leaks, "What still leaks from quarantine")
+
+
+def _halves(leak: str) -> tuple[str, str]:
+    kind, _, particulars = leak.partition(": ")
+    return kind, particulars
 
 
 def _why(pod: Affected) -> str:

@@ -20,6 +20,7 @@ from molt.cluster.errors import (
     Unauthorized,
     Unavailable,
 )
+from molt.cluster.options import LogLimits
 from molt.cluster.resources import (
     CRDS,
     DAEMON_SETS,
@@ -63,6 +64,7 @@ __all__ = [
     "Conflict",
     "Expired",
     "Forbidden",
+    "LogLimits",
     "Misconfigured",
     "NotFound",
     "Rejected",

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from molt.cluster import connect
 from molt.cluster.errors import Expired, Rejected, Request
 from molt.cluster.options import deletion, filled, typed, writing
-from molt.cluster.resources import ACCOUNTS, PODS, Resource
+from molt.cluster.resources import ACCOUNTS, NODES, PODS, Resource, segment
 from molt.cluster.stream import events
 from molt.cluster.transport import Call, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from molt.cluster.options import LogLimits
+
 PAGE: Final = 500  # objects per answer of a list, as kubectl's
 WATCH_SECONDS: Final = 300.0
 GRACE: Final = 5.0  # seconds that a watch's end may come late
+CHECKPOINT_SECONDS: Final = 30.0  # a checkpoint writes all of a container's memory
 
 
 class Cluster:
@@ -109,6 +112,22 @@ class Cluster:
         call = Call("GET", _path(resource, namespace), asked, query=query, read_timeout=timeout + GRACE)
         yield from events(asked, self._transport.open(call, self.requests))
 
+    def logs(self, pod: str, namespace: str, container: str, limits: LogLimits, *, previous: bool = False) -> bytes:
+        """Return the end of a container's log, each line with its time; with `previous` that of the run before."""
+        asked = Request("get", PODS.group, f"{PODS.plural}/log", namespace)
+        query = limits.query(container, previous=previous)
+        return self._transport.read(
+            Call("GET", _path(PODS, namespace, pod, "log"), asked, query), self.requests, limits.size
+        )
+
+    def checkpoint(self, node: str, namespace: str, pod: str, container: str) -> dict[str, Any]:
+        """Have the kubelet write a checkpoint of a container on its node; return its answer, which names the file."""
+        asked = Request("create", NODES.group, f"{NODES.plural}/proxy")
+        path = _path(NODES, None, node, "/".join(["proxy/checkpoint", *map(segment, (namespace, pod, container))]))
+        return self._transport.send(
+            Call("POST", path, asked, repeatable=False, read_timeout=CHECKPOINT_SECONDS), self.requests
+        )
+
     def create(
         self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None, *, dry_run: bool = False
     ) -> dict[str, Any]:
@@ -194,12 +213,9 @@ class Cluster:
 
         `uid` as with `delete`; with `resource_version` only the pod as it was read, else Conflict.
         """
-        body = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": deletion(uid, None, dry_run=dry_run, resource_version=resource_version),
-        }
+        options = deletion(uid, None, dry_run=dry_run, resource_version=resource_version)
+        kind = {"apiVersion": "policy/v1", "kind": "Eviction"}
+        body = kind | {"metadata": {"name": name, "namespace": namespace}, "deleteOptions": options}
         self._send(
             "create", "POST", PODS, namespace, name, subresource="eviction", body=body, repeatable=bool(uid) or dry_run
         )

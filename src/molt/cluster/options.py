@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -10,6 +11,19 @@ if TYPE_CHECKING:
     from molt.cluster.resources import Resource
 
 MANAGER: Final = "molt"  # field manager of creates and merges; `apply` names its own
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How much of a log is wanted: of the last `lines` the first `size` bytes, as the kubelet has it."""
+
+    lines: int
+    size: int
+
+    def query(self, container: str, *, previous: bool) -> dict[str, str]:
+        """Return the query parameters of a request for a log."""
+        query = {"container": container, "timestamps": "true", "tailLines": str(self.lines)}
+        return query | {"limitBytes": str(self.size)} | filled(previous="true" if previous else "")
 
 
 def filled(**query: str) -> dict[str, str]:

@@ -67,3 +67,15 @@ PDBS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 RESPONSE_POLICIES = Resource("molt-project.io", "v1alpha1", "responsepolicies", "ResponsePolicy", namespaced=False)
 ROTATION_POLICIES = Resource("molt-project.io", "v1alpha1", "rotationpolicies", "RotationPolicy")
+LEDGERS = Resource("molt-project.io", "v1alpha1", "ledgers", "Ledger", namespaced=False)
+FENCES = Resource("molt-project.io", "v1alpha1", "fences", "Fence", namespaced=False)
+ADMISSION_POLICIES = Resource(
+    "admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False
+)
+ADMISSION_BINDINGS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicyBinding",
+    namespaced=False,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -67,6 +67,15 @@ class Transport:
     def send(self, call: Call, log: list[Request]) -> dict[str, Any]:
         """Return the JSON object that is the answer; every try is appended to `log`. Raises molt.cluster.errors."""
         return self._patiently(call, log, lambda: _object(call.asked, self._once(call).data))
+
+    def read(self, call: Call, log: list[Request], most: int) -> bytes:
+        """Return the first `most` bytes of an answer that is no JSON. Tries and raises as `send`."""
+
+        def attempt() -> bytes:
+            with closing(self._once(call)) as response:
+                return response.read(most)
+
+        return self._patiently(call, log, attempt)
 
     def open(self, call: Call, log: list[Request]) -> BaseHTTPResponse:
         """Return an answer with its body unread; the caller reads and closes it. Tries and raises as `send`."""

@@ -5,7 +5,7 @@
     glob        `*` and `?`                       selector   a LabelSelector on a pod's labels
     response    a manifest as a ResponsePolicy    rotation   a manifest as a RotationPolicy
     expression  CEL over `alert`                  match      why a policy does not match, and which one does
-    load        policies from files
+    remedies    the remedies of a ResponsePolicy  load       policies from files
 
 The parsers give the verdict of the CRDs in knative/base/crds, in words that name the field and the way out.
 """

@@ -38,9 +38,14 @@ def render(duration: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
-def read(reader: Reader, name: str, *, least: timedelta, default: timedelta = timedelta()) -> timedelta:
-    """Return the field's duration of `least`..LONGEST, or `default` when absent or wrong (noted)."""
-    value = reader.raw(name)
+def read(
+    reader: Reader, name: str, *, least: timedelta, default: timedelta = timedelta(), required: bool = False
+) -> timedelta:
+    """Return the field's duration of `least`..LONGEST, or `default` when absent or wrong.
+
+    What is wrong is noted, and so is what is absent though required.
+    """
+    value = reader.raw(name, required=required)
     if value is None:
         return default
     duration = parse(value) if isinstance(value, str) else None

@@ -134,6 +134,13 @@ class Reader:
             return default
         return value
 
+    def boolean(self, name: str, *, default: bool = False) -> bool:
+        """Return true or false, or `default` when absent or wrong."""
+        value = self.raw(name)
+        if value is not None and not isinstance(value, bool):
+            self.problems.note(self.at(name), f"must be a boolean, not {describe(value)}")
+        return value if isinstance(value, bool) else default
+
     def items(self, name: str, *, most: int, least: int = 0, required: bool = False) -> list[tuple[str, Any]]:
         """Return the list's items with their paths; empty when absent or wrong."""
         value = self.raw(name, required=required)

@@ -6,19 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from molt.itinerary import Step
-from molt.policy import amount, expression, manifest, selector
+from molt.policy import amount, expression, manifest, remedies, selector
 from molt.policy.amount import Amount
 from molt.policy.fields import Problems, Reader
 from molt.priority import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from molt.itinerary import Step
     from molt.policy.selector import Selector
 
 KIND = "ResponsePolicy"
-SCOPES = ("Siblings", "Workload", "Pod")
 _ONE = Amount(1)
 _PER_MINUTE = 20
 _NAMESPACE = (re.compile(r"[a-z0-9*?-]+"), "a name of a namespace, with * and ?")
@@ -77,7 +74,7 @@ def parse(obj: Any) -> ResponsePolicy:
         mode=spec.choice("mode", manifest.MODES, default="DryRun"),
         order=spec.integer("order", least=0, most=1_000_000, default=100),
         match=_match(spec.object("match", required=True)),
-        remedies=tuple(map(_remedy, spec.objects("remedies", most=8, required=True))),
+        remedies=remedies.read(spec),
         limits=_limits(spec.object("limits")),
     )
     spec.close()
@@ -101,37 +98,6 @@ def _match(reader: Reader) -> Match:
     if match.expression and (problem := expression.check(match.expression)):
         reader.problems.note(reader.at("expression"), problem)
     return match
-
-
-def _quarantine(reader: Reader) -> dict[str, Any]:
-    """Read the parameters of quarantine: none so far."""
-    reader.close()
-    return {}
-
-
-def _rotate(reader: Reader) -> dict[str, Any]:
-    """Read the parameters of rotate."""
-    parameters = {
-        "scope": reader.choice("scope", SCOPES, default="Siblings"),
-        "strategy": reader.choice("strategy", manifest.STRATEGIES, default="Replace"),
-    }
-    reader.close()
-    return parameters
-
-
-_REMEDIES: dict[str, Callable[[Reader], dict[str, Any]]] = {"quarantine": _quarantine, "rotate": _rotate}
-
-
-def _remedy(reader: Reader) -> Step:
-    """Read one of spec.remedies: an object with the one field that names the remedy."""
-    steps = [Step(name, read(reader.object(name))) for name, read in _REMEDIES.items() if reader.has(name)]
-    reader.close(known=_REMEDIES)
-    if len(steps) == 1:
-        return steps[0]
-    if reader.readable:
-        one_of = f"must have exactly one of {', '.join(_REMEDIES)}"
-        reader.problems.note(reader.path, f"{one_of} (one without parameters is written `quarantine: {{}}`)")
-    return Step("", {})
 
 
 def _limits(reader: Reader) -> Limits:

@@ -64,6 +64,24 @@ def test_waiting_workers_are_woken_for_all_that_is_due() -> None:
     lane.join(time.monotonic() + 10)
 
 
+def test_what_comes_later_does_not_wait_for_what_is_worked_on() -> None:
+    """Also when one thread waited for both."""
+    both = threading.Barrier(2)
+    passed: queue.Queue[int] = queue.Queue()
+
+    def work(number: int) -> None:
+        both.wait(timeout=10)
+        passed.put(number)
+
+    lane = Lane("l", work, 2)
+    lane.put(1, 0.3)
+    time.sleep(0.1)  # its thread waits
+    lane.put(2, 0.4)
+    assert {1, 2} == {passed.get(timeout=10), passed.get(timeout=10)}
+    lane.close()
+    lane.join(time.monotonic() + 10)
+
+
 def test_a_burst_gets_every_thread_there_may_be() -> None:
     """Also when one thread was idle as it came: it does not take all of it alone."""
     together = threading.Barrier(4)

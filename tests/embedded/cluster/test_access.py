@@ -233,7 +233,7 @@ def test_open_api(admin: Caller) -> None:
     "path",
     ["/", "/apis/none", "/apis/none/v1", "/api/v2", "/openapi/v3/none", "/metrics", "/api/v1/nothing",
      "/api/v1/nothing/x", "/apis/apps/v2/deployments",
-     "/api/v1/namespaces/default/nodes", "/api/v1/namespaces/default/pods/web/log",
+     "/api/v1/namespaces/default/nodes", "/api/v1/namespaces/default/pods/web/exec",
      "/api/v1/nodes/n1/eviction", "/apis/none/v1/things"],
 )  # fmt: skip
 def test_nothing_there(admin: Caller, path: str) -> None:

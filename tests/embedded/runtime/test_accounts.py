@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from molt.cluster import NAMESPACES
 from molt.cluster.resources import ACCOUNTS
 from molt.embedded.runtime import install
@@ -33,3 +35,17 @@ def test_a_function_is_itself_and_not_the_administrator(tmp_path: Path) -> None:
     (user,) = json.loads(config.read_text())["users"]
     assert user["user"]["token"] not in {"", TOKEN}
     assert 0o600 == config.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"), [("file:///evidence", "file://{state}/evidence"), ("s3://bucket/x", "s3://bucket/x")]
+)
+def test_a_volumes_place_is_in_the_state_folder(tmp_path: Path, asked: str, given: str) -> None:
+    """Where a container has a mount, a process has a folder of the runtime's; a bucket is the same for both."""
+    state = StateFolder(tmp_path)
+    service = FunctionService("evidence", "molt", "evidence", {"EVIDENCE_STORE": asked})
+    with running_cluster() as cluster, state.claim():
+        cluster.admin.create(NAMESPACES, {"metadata": {"name": "molt"}})
+        cluster.admin.create(ACCOUNTS, {"metadata": {"name": "evidence"}}, "molt")
+        child = child_maker(service, cluster.admin, {"server": cluster.url}, state, {})()
+        assert given.format(state=tmp_path) == child._environment()["EVIDENCE_STORE"]

@@ -15,6 +15,7 @@ from molt.itinerary import Slip, Step
 from molt.outcome import BadEvent, Done, Outcome, Skipped, TemporaryError
 from quarantine.handler import ATTEMPTS, handler
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
+from tests.functions.quarantine.standing import REPORT, fence_in
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
 
 LIMITS = {"perWorkload": 1, "perMinute": 20}
@@ -31,6 +32,7 @@ def clock() -> FakeClock:
 def cluster(clock: FakeClock) -> FakeCluster:
     cluster = FakeCluster(clock)
     cluster.deployment(replicas=3)
+    fence_in(cluster)
     return cluster
 
 
@@ -49,11 +51,11 @@ def _fact(outcome: Outcome) -> Event:
 
 
 def test_a_pod_is_isolated_in_three_calls(cluster: FakeCluster, clock: FakeClock) -> None:
-    """Read the pod, make sure of the policy, patch the pod; the Event comes after."""
+    """Read the pod, make sure of the policy, patch the pod; Event, fence and what leaks come after."""
     pod = _first(cluster)
     before = dict(pod["metadata"]["labels"])
     outcome = handle(_event(cluster, ROTATE), cluster, clock)
-    assert ["get pods", "patch networkpolicies", "patch pods", "create events"] == cluster.asked()
+    assert ["get pods", "patch networkpolicies", "patch pods", "create events", *REPORT] == cluster.asked()
     after = cluster.pod(pod["metadata"]["name"])
     assert {marks.COMPROMISED: "true"} == after["metadata"]["labels"]
     assert before == marks.original_labels(after)
@@ -75,7 +77,8 @@ def test_the_fact_names_the_next_remedy(cluster: FakeCluster, clock: FakeClock) 
     assert f"shop/pod/{name}" == fact.subject
     assert [ROTATE] == list(slip.itinerary)
     assert [("quarantine", "acted", "2026-11-24T12:00:00.250000Z")] == [(e.remedy, e.outcome, e.at) for e in slip.trail]
-    assert {"pod": name, "workload": "Deployment/web"} == slip.trail[0].details
+    unknown = ["Unknown: whether the node's network plugin enforces NetworkPolicies"]
+    assert {"pod": name, "workload": "Deployment/web", "leaks": unknown} == slip.trail[0].details
 
 
 def test_the_last_step_still_tells(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -86,14 +89,18 @@ def test_the_last_step_still_tells(cluster: FakeCluster, clock: FakeClock) -> No
 @pytest.mark.parametrize(
     ("limits", "calls"),
     [
-        (LIMITS, ["get pods", "list pods"]),
-        ({"perWorkload": "50%"}, ["get pods", "list pods", "get deployments"]),
+        (LIMITS, ["get pods", "patch ledgers"]),
+        ({"perWorkload": "50%"}, ["get pods", "get deployments", "patch ledgers"]),
     ],
 )
 def test_limits_cost_one_call_more(cluster: FakeCluster, clock: FakeClock, limits: Any, calls: list[str]) -> None:
-    """One list for both counts; a percentage needs the number of replicas too."""
-    handle(_event(cluster, limits=limits), cluster, clock)
-    assert [*calls, "patch networkpolicies", "patch pods", "create events"] == cluster.asked()
+    """The place, for both limits, once the process knows the ledger; a percentage needs the number of replicas too."""
+    handle = handler()
+    cluster.bare_pod("before")
+    handle(event_of(slip_for(cluster.pod("before"), QUARANTINE, limits=limits)), cluster, clock)
+    cluster.asked()
+    handle(event_of(slip_for(cluster.pods()[1], QUARANTINE, limits=limits)), cluster, clock)
+    assert [*calls, "patch networkpolicies", "patch pods", "create events", *REPORT] == cluster.asked()
 
 
 def test_a_second_pod_of_the_workload_exceeds_the_limit(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -172,19 +179,21 @@ def test_a_lost_time_does_not_stop_a_redelivery(cluster: FakeCluster, clock: Fak
     assert (first.id, clock.now()) == (again.id, again.time)
 
 
-@pytest.mark.parametrize("call", range(4))
+@pytest.mark.parametrize("call", range(7 + len(REPORT)))
 def test_killed_after_any_call_the_redelivery_completes_it(clock: FakeClock, call: int) -> None:
-    """The end state and the answer are those of an undisturbed run."""
+    """The end state and the answer are those of an undisturbed run; the place, taken before, is found again."""
     states, facts = [], []
     for kill in (None, call):
         cluster = FakeCluster(clock)
         cluster.deployment()
-        event = _event(cluster, ROTATE)
+        fence_in(cluster)
+        event = _event(cluster, ROTATE, limits=LIMITS)
         cluster.kill_after = kill
         if kill is not None:
             with pytest.raises(Killed):
-                handle(event, cluster, clock)
-        facts.append(_fact(handle(event, cluster, clock)))
+                handler()(event, cluster, clock)
+        facts.append(_fact(handler()(event, cluster, clock)))
+        assert 1 == len(cluster.objects["ledgers", "", "quarantine"]["spec"]["pods"])
         cluster.objects = {key: obj for key, obj in cluster.objects.items() if key[0] != "events"}  # best effort
         states.append(cluster.state())
     assert facts[0] == facts[1]
@@ -201,7 +210,7 @@ def test_a_conflict_is_read_again(cluster: FakeCluster, clock: FakeClock) -> Non
     cluster.meddle = [_bump, _bump]
     assert isinstance(handle(_event(cluster), cluster, clock), Done)
     patches = ["patch pods", "get pods", "patch pods", "get pods", "patch pods"]
-    assert ["get pods", "patch networkpolicies", *patches, "create events"] == cluster.asked()
+    assert ["get pods", "patch networkpolicies", *patches, "create events", *REPORT] == cluster.asked()
 
 
 def test_a_pod_that_never_rests_is_tried_later(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -259,7 +268,8 @@ def test_a_rehearsal_changes_nothing(cluster: FakeCluster, clock: FakeClock) -> 
     """DryRun sends the same writes for the server to check, and says that nothing was done."""
     state = cluster.state()
     outcome = handle(_event(cluster, ROTATE, mode="DryRun", limits=LIMITS), cluster, clock)
-    assert ["get pods", "list pods", "patch networkpolicies", "patch pods"] == cluster.asked()
+    ledger = ["get ledgers", "list pods", "create ledgers"]
+    assert ["get pods", *ledger, "patch networkpolicies", "patch pods", *REPORT] == cluster.asked()
     assert state == cluster.state()
     assert isinstance(outcome, Done)
     assert outcome.rehearsed

@@ -167,7 +167,10 @@ def test_the_policy_denies_all_both_ways_to_marked_pods_only() -> None:
     ("kind", "words"),
     [
         (None, "isolated; no controller owns it, so nothing replaces it"),
-        ("DaemonSet", "isolated; DaemonSet/web replaces it"),
+        (
+            "DaemonSet",
+            "isolated; DaemonSet/web replaces it on its node, once it holds no host port that the other needs",
+        ),
         ("StatefulSet", "isolated; StatefulSet/web cannot replace it while a pod of this name exists"),
     ],
 )

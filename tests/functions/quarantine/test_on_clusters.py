@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from molt import marks
+from contextlib import suppress
+
+import pytest
+
+from molt import fence, ledger, marks
 from molt.cluster import EVENTS, NETWORK_POLICIES, PODS
+from molt.cluster.resources import FENCES, LEDGERS
+from molt.itinerary import Step
 from molt.outcome import Done, Skipped, SystemClock
 from molt.release import release
 from quarantine.handler import handler
+from quarantine.report import LEAKY
+from quarantine.tick import TICK
+from tests.functions.fake_cluster import Killed
 from tests.functions.installation import Installation
+from tests.functions.mortal import Mortal
 from tests.functions.slips import QUARANTINE, event_of, slip_for
 
 LIMITS = {"perWorkload": "40%", "perMinute": 20}
@@ -32,6 +42,9 @@ def test_a_pod_is_isolated_replaced_and_released(here: Installation) -> None:
         ]
         notes = [note for note in here.admin.list(EVENTS, here.namespace) if note.get("reason") == "Quarantined"]
         assert [name] == [note["regarding"]["name"] for note in notes]
+        unknown = ("Unknown: whether the node's network plugin enforces NetworkPolicies",)
+        assert unknown == marks.leaks_of(isolated)
+        assert f"{here.namespace}/{name}" == _fenced(here).get(target["metadata"]["uid"])
 
         assert first == handle(event, cluster, SystemClock()), "a redelivery has the same answer"
         other = event_of(slip_for(second, QUARANTINE, limits=LIMITS, alert={"id": "alert-2"}))
@@ -40,8 +53,43 @@ def test_a_pod_is_isolated_replaced_and_released(here: Installation) -> None:
         assert over.reason.startswith("limits.perWorkload is 40%: 1 pod of Deployment/web")
 
         release(here.admin, here.namespace, name)
+        assert target["metadata"]["uid"] not in _fenced(here)
         assert labels == here.admin.get(PODS, name, here.namespace)["metadata"]["labels"]
         here.until(here.serving, lambda pods: len(pods) == 3)
+
+
+def _fenced(here: Installation) -> dict[str, str]:
+    return {uid: pod for shard in here.admin.list(FENCES) for uid, pod in shard["spec"]["pods"].items()}
+
+
+def test_a_leaky_pod_is_told_of_on_the_pod_and_in_an_event(here: Installation) -> None:
+    """A policy with an empty selector opens it, its node's network is open anyway; the next step ends it."""
+    with here.account("quarantine") as cluster:
+        opening = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}
+        here.admin.create(NETWORK_POLICIES, {"metadata": {"name": "out"}, "spec": opening}, here.namespace)
+        spec = {"containers": [{"name": "main", "image": "web:1"}], "hostNetwork": True, "nodeName": "node-a"}
+        pod = here.admin.create(
+            PODS, {"metadata": {"name": "leaky", "labels": {"app": "x"}}, "spec": spec}, here.namespace
+        )
+        outcome = handle(event_of(slip_for(pod, Step("quarantine", {"ifLeaky": "Terminate"}))), cluster, SystemClock())
+        assert isinstance(outcome, Done)
+        assert outcome.event
+        assert {"remedy": "terminate"} == outcome.event.extensions
+        wanted = ["HostNetwork", "NetworkPolicy", "Unknown"]
+        told = marks.leaks_of(here.admin.get(PODS, "leaky", here.namespace)) or ()
+        assert wanted == [line.partition(":")[0] for line in told]
+        warnings = [note for note in here.admin.list(EVENTS, here.namespace) if note.get("reason") == LEAKY]
+        assert ["; ".join(told)] == [warning["note"] for warning in warnings]
+
+
+def test_a_tick_takes_a_pod_that_is_gone_off_the_list(here: Installation) -> None:
+    """With the account's own rights."""
+    with here.account("quarantine") as cluster:
+        fence.put_up(cluster, "stale", "gone/pod")
+        tick = event_of(slip_for({"metadata": {"namespace": "x", "name": "x", "uid": "x"}}), type=TICK, data={})
+        outcome = handle(tick, cluster, SystemClock())
+        assert isinstance(outcome, Done)
+        assert "stale" not in _fenced(here)
 
 
 def test_a_rehearsal_is_checked_by_the_server_and_changes_nothing(here: Installation) -> None:
@@ -56,3 +104,21 @@ def test_a_rehearsal_is_checked_by_the_server_and_changes_nothing(here: Installa
             == here.admin.get(PODS, target["metadata"]["name"], here.namespace)["metadata"]["labels"]
         )
         assert [] == here.admin.list(NETWORK_POLICIES, here.namespace)
+
+
+@pytest.mark.parametrize("calls", range(14))
+def test_killed_after_any_call_the_redelivery_completes_it(here: Installation, calls: int) -> None:
+    """One place, one pod in quarantine, a whole workload: whatever the first delivery got done."""
+    with here.account("quarantine") as cluster:
+        target, *_ = here.deployment(replicas=2)
+        event = event_of(slip_for(target, QUARANTINE, limits={"perWorkload": 1, "perMinute": 100}))
+        with suppress(Killed):
+            handler()(event, Mortal(cluster, calls), SystemClock())
+        outcome = handler()(event, cluster, SystemClock())
+        assert isinstance(outcome, Done)
+        assert outcome == handler()(event, cluster, SystemClock())
+        here.until(here.serving, lambda pods: len(pods) == 2)
+        held = here.admin.list(PODS, here.namespace, labels=f"{marks.COMPROMISED}=true")
+        assert [target["metadata"]["uid"]] == [pod["metadata"]["uid"] for pod in held]
+        assert target["metadata"]["uid"] in here.admin.get(LEDGERS, ledger.NAME)["spec"]["pods"]
+        assert target["metadata"]["uid"] in _fenced(here)

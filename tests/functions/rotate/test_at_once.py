@@ -31,6 +31,7 @@ from molt.outcome import Done, Skipped, TemporaryError
 from molt.turns import Turns
 from molt.workload import is_ready
 from quarantine.handler import handler as quarantine
+from quarantine.places import Places
 from rotate.handler import handler as rotate
 from tests.functions.fake_cluster import FakeClock, Killed
 from tests.functions.interleaving import Interleaving, StoppingCluster, StoppingTurns, Task
@@ -113,7 +114,10 @@ class World:
 
     def chain(self, turns: Turns, target: int, *steps: Step) -> Task:
         """Return what delivers an alert's event, and those that follow, as a broker does."""
-        handlers: dict[str, Callable[..., Any]] = {"rotate": rotate(KEY, turns), "quarantine": quarantine()}
+        handlers: dict[str, Callable[..., Any]] = {
+            "rotate": rotate(KEY, turns),
+            "quarantine": quarantine(Places(turns)),
+        }
         event = event_of(slip_for(self.cluster.pods()[target], *steps, alert={"id": f"alert-{target}"}))
 
         def deliver() -> None:
@@ -185,19 +189,6 @@ def test_two_alerts_about_two_pods_of_one_workload(strategy: str, seed: int) -> 
     world.run(seed, *(world.chain(turns, target, _siblings(strategy)) for target in (0, 1)))
     _one_at_a_time(world, strategy)
     _all_moved(world)
-
-
-@strategies
-@few
-@seeds
-def test_an_event_that_is_delivered_twice_at_once(strategy: str, seed: int) -> None:
-    """A broker that gave up waiting delivers again while the first is at work: both chains end, each pod moves once."""
-    world = World()
-    turns = world.turns()
-    world.run(seed, *(world.chain(turns, 0, _siblings(strategy)) for _ in range(2)))
-    _one_at_a_time(world, strategy)
-    _all_moved(world, 0)
-    assert REPLICAS - 1 == len({pod["metadata"]["uid"] for pod in world.cluster.pods()} - world.old)
 
 
 @few

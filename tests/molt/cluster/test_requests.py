@@ -14,8 +14,10 @@ from molt.cluster import (
     RESPONSE_POLICIES,
     Cluster,
     Expired,
+    LogLimits,
     Rejected,
     Request,
+    Unavailable,
 )
 from tests.molt.cluster.stub import Stub, answer, refuse
 
@@ -188,3 +190,37 @@ def test_a_session_counts_its_own_requests(cluster: Cluster, stub: Stub) -> None
     one.get(PODS, "a", "shop")
     two.list(PODS)
     assert ([], 1, 1, 2) == (cluster.requests, len(one.requests), len(two.requests), len(stub.seen))
+
+
+def test_logs_are_text_cut_at_a_size(cluster: Cluster, stub: Stub) -> None:
+    """The kubelet is asked to cut, and what it sends beyond is not read; the bytes are as they came."""
+    stub.will(answer(b"\xff one\ntwo\n"), answer(b"x" * 5000))
+    limits = LogLimits(lines=7, size=100)
+    assert b"\xff one\ntwo\n" == cluster.logs("web-0", "shop", "main", limits)
+    assert b"x" * 100 == cluster.logs("web-0", "shop", "main", limits, previous=True)
+    query = {"container": "main", "timestamps": "true", "tailLines": "7", "limitBytes": "100"}
+    assert [query, query | {"previous": "true"}] == [seen.query for seen in stub.seen]
+    assert {("GET", "/api/v1/namespaces/shop/pods/web-0/log")} == {(seen.method, seen.path) for seen in stub.seen}
+    assert [Request("get", "", "pods/log", "shop")] * 2 == cluster.requests
+
+
+def test_logs_are_asked_for_again_when_the_kubelet_does_not_answer(cluster: Cluster, stub: Stub) -> None:
+    """A read may be repeated; a refusal is not."""
+    stub.will(refuse(500, message="no kubelet"), answer(b"one\n"), refuse(400, "BadRequest", "is waiting to start"))
+    limits = LogLimits(lines=7, size=100)
+    assert b"one\n" == cluster.logs("web-0", "shop", "main", limits)
+    with pytest.raises(Rejected, match="get pods/log in namespace shop: is waiting to start"):
+        cluster.logs("web-0", "shop", "main", limits)
+
+
+def test_a_checkpoint_is_asked_of_the_kubelet_once(cluster: Cluster, stub: Stub) -> None:
+    """Through the API server; a try whose outcome is unknown is not repeated, since each writes a file."""
+    stub.will(answer({"items": ["/var/lib/kubelet/checkpoints/x.tar"]}), refuse(500))
+    found = cluster.checkpoint("node-1", "shop", "web-0", "main")
+    assert {"items": ["/var/lib/kubelet/checkpoints/x.tar"]} == found
+    with pytest.raises(Unavailable):
+        cluster.checkpoint("node-1", "shop", "web-0", "main")
+    assert [("POST", "/api/v1/nodes/node-1/proxy/checkpoint/shop/web-0/main")] * 2 == [
+        (seen.method, seen.path) for seen in stub.seen
+    ]
+    assert [Request("create", "", "nodes/proxy")] * 2 == cluster.requests

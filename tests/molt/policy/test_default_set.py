@@ -30,15 +30,15 @@ EARLIER = {
 }
 POD = {"metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}}}
 
-# What each policy does, at a glance: the remedies, in order, with their scope.
+# What each policy does, at a glance: the remedies, in order, with their scope or how long they last.
 REMEDIES = {
     "default-quarantine-code-execution": ["quarantine", "rotate Siblings"],
-    "default-quarantine-container-escape": ["quarantine", "rotate Siblings"],
+    "default-quarantine-container-escape": ["quarantine", "cordon 24h", "evidence", "rotate Siblings"],
     "default-quarantine-privilege-escalation": ["quarantine", "rotate Siblings"],
     "default-quarantine-credential-access": ["quarantine", "rotate Siblings"],
     "default-quarantine-lateral-movement": ["quarantine"],
     "default-replace-drift": ["rotate Pod"],
-    "default-observe-activity": [],
+    "default-observe-activity": ["tag"],
     "default-observe-network": [],
     "default-observe-configuration": [],
     "default-observe-host": [],
@@ -94,7 +94,8 @@ def test_each_policy_does_what_its_name_says() -> None:
     """The remedies are those of the table above."""
     found = {
         policy.name: [
-            " ".join([step.remedy, *filter(None, [step.parameters.get("scope")])]) for step in policy.remedies
+            " ".join([step.remedy, *(step.parameters[name] for name in ("scope", "for") if name in step.parameters)])
+            for step in policy.remedies
         ]
         for policy in default_set()
     }

@@ -17,6 +17,7 @@ from tests.molt.policy import crd
 from tests.molt.policy.verdicts import (
     FULL_RESPONSE,
     FULL_ROTATION,
+    REMEDIES,
     RESPONSE,
     ROTATION,
     VERDICTS,
@@ -110,7 +111,7 @@ def test_a_real_api_server_agrees(api: Api) -> None:
 def test_a_real_api_server_fills_in_the_same_defaults(api: Api) -> None:
     """What the API server fills in reads as what the parser fills in."""
     for kind, spec in (
-        (RESPONSE, {"match": {}, "remedies": [{"rotate": {}}]}),
+        (RESPONSE, {"match": {}, "remedies": [{name: {}} for name in REMEDIES.split(", ")]}),
         (ROTATION, {"selector": {}, "lifetime": {"every": "1h"}}),
     ):
         stored = api.post(PATHS[kind], manifest(kind, spec), dryRun="All").object()
@@ -217,15 +218,42 @@ def test_a_policy_is_read_as_it_is_written() -> None:
         policy.mode,
         policy.order,
     )
+    quarantine = {
+        "ifLeaky": "CordonNode",
+        "statefulSet": "Terminate",
+        "keepOnRelease": "Replacement",
+        "retention": {"after": "1h30m", "then": "Release"},
+    }
     assert [
-        ("quarantine", {}),
+        ("tag", {}),
+        ("evidence", {"ifMissing": "Stop", "checkpoint": True, "logLines": 100}),
+        ("quarantine", quarantine),
         ("rotate", {"scope": "Workload", "strategy": "Evict"}),
+        ("terminate", {"force": True}),
+        ("cordon", {"for": "24h"}),
         ("rotate", {"scope": "Siblings", "strategy": "Replace"}),
     ] == [(step.remedy, step.parameters) for step in policy.remedies]
     assert FULL_RESPONSE["limits"] == policy.limits.render()
     least = response.parse(manifest(RESPONSE, {"match": {}, "remedies": []}))
     assert ("", 0, "DryRun", 100, ()) == (least.uid, least.generation, least.mode, least.order, least.remedies)
     assert {"perWorkload": 1, "perMinute": 20} == least.limits.render()
+
+
+def test_a_remedys_defaults_are_written_into_its_step() -> None:
+    """A function finds every parameter that has a default; what is absent is what has none."""
+    names = ("cordon", "evidence", "quarantine", "rotate", "tag", "terminate")
+    policy = response.parse(manifest(RESPONSE, {"match": {}, "remedies": [{name: {}} for name in names]}))
+    assert [
+        {},
+        {"ifMissing": "Continue", "checkpoint": False, "logLines": 10_000},
+        {"ifLeaky": "Keep", "statefulSet": "Isolate", "keepOnRelease": "Released"},
+        {"scope": "Siblings", "strategy": "Replace"},
+        {},
+        {"force": False},
+    ] == [step.parameters for step in policy.remedies]
+    kept = {"match": {}, "remedies": [{"quarantine": {"retention": {"after": "90s"}}}]}
+    (step,) = response.parse(manifest(RESPONSE, kept)).remedies
+    assert {"after": "1m30s", "then": "Keep"} == step.parameters["retention"]
 
 
 def test_a_rotation_policy_is_read_as_it_is_written() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 RESPONSE, ROTATION = "ResponsePolicy", "RotationPolicy"
 PRIORITIES = "Emergency, Alert, Critical, Error, Warning, Notice, Informational, Debug"
-ONE_REMEDY = "must have exactly one of quarantine, rotate (one without parameters is written `quarantine: {}`)"
+REMEDIES = "cordon, evidence, quarantine, rotate, tag, terminate"
+ONE_REMEDY = f"must have exactly one of {REMEDIES} (one without parameters is written `quarantine: {{}}`)"
 ONE_LIFETIME = "spec.lifetime: must have either every, or both min and max"
 LABEL = "x" * 63
 
@@ -37,6 +38,10 @@ def manifest(kind: str, spec: Any) -> dict[str, Any]:
 
 def _response(about: str, *problems: str, match: Any = None, **spec: Any) -> Verdict:
     return Verdict(about, RESPONSE, {"match": match or {}, "remedies": [], **spec}, problems)
+
+
+def _remedies(about: str, *problems: str, remedies: list[Any]) -> Verdict:
+    return _response(about, *(f"spec.remedies{problem}" for problem in problems), remedies=remedies)
 
 
 def _rotation(about: str, *problems: str, **spec: Any) -> Verdict:
@@ -69,7 +74,22 @@ FULL_RESPONSE: dict[str, Any] = {
         },
         "expression": "alert.priority == 'Critical'",
     },
-    "remedies": [{"quarantine": {}}, {"rotate": {"scope": "Workload", "strategy": "Evict"}}, {"rotate": {}}],
+    "remedies": [
+        {"tag": {}},
+        {"evidence": {"ifMissing": "Stop", "checkpoint": True, "logLines": 100}},
+        {
+            "quarantine": {
+                "ifLeaky": "CordonNode",
+                "statefulSet": "Terminate",
+                "keepOnRelease": "Replacement",
+                "retention": {"after": "90m", "then": "Release"},
+            }
+        },
+        {"rotate": {"scope": "Workload", "strategy": "Evict"}},
+        {"terminate": {"force": True}},
+        {"cordon": {"for": "24h"}},
+        {"rotate": {}},
+    ],
     "limits": {"perWorkload": "30%", "perMinute": 5},
 }
 FULL_ROTATION: dict[str, Any] = {
@@ -86,6 +106,56 @@ FULL_ROTATION: dict[str, Any] = {
     "maxMoving": "25%",
     "minAge": "90s",
 }
+
+LABELS = {"labels": {"a": "b"}}
+LEAKY = '"terminate" is not one of Keep, Terminate, CordonNode; did you mean "Terminate"?'
+RETENTIONS: list[tuple[Any, tuple[str, ...]]] = [
+    (None, ()),
+    ({"after": "1s"}, ()),
+    ({"after": "8760h", "then": "Keep"}, ()),
+    ({"after": "24h", "then": "Terminate"}, ()),
+    ({}, ("[0].quarantine.retention.after: missing",)),
+    ({"then": "Release"}, ("[0].quarantine.retention.after: missing",)),
+    ({"after": "999ms"}, ('[0].quarantine.retention.after: "999ms" is not in 1s..8760h',)),
+    ({"after": "8760h1s"}, ('[0].quarantine.retention.after: "8760h1s" is not in 1s..8760h',)),
+    ({"after": 60}, ("[0].quarantine.retention.after: 60 is not a duration such as 1h30m, 90s or 500ms",)),
+    (
+        {"after": "1h", "then": "Drop"},
+        ('[0].quarantine.retention.then: "Drop" is not one of Release, Terminate, Keep',),
+    ),
+]
+TERMINATE: dict[str, Any] = {"terminate": {}}
+TERMINATED = "comes too late: the pod may be gone after spec.remedies[0] (terminate)"
+GOOD_ORDERS: list[list[Any]] = [
+    [{"evidence": {}}, {"quarantine": {}}, TERMINATE],
+    [{"quarantine": {}}, {"evidence": {}}, TERMINATE],
+    [{"evidence": {}}, {"quarantine": {"ifLeaky": "Terminate", "statefulSet": "Terminate"}}, TERMINATE],
+    [{"evidence": {}}, {"evidence": {"checkpoint": True}}, {"rotate": {"scope": "Pod"}}],
+    [{"rotate": {}}, {"evidence": {}}, {"tag": {}}],
+    [{"rotate": {"scope": "Pod"}}, {"quarantine": {}}],
+    [TERMINATE, {"rotate": {"scope": "Workload"}}, {"cordon": {}}],
+    [{"rotate": {}}] * 7 + [TERMINATE],
+]
+BAD_ORDERS: list[tuple[list[Any], int, str]] = [
+    ([TERMINATE, {"evidence": {}}], 1, f"evidence {TERMINATED}"),
+    ([TERMINATE, {"quarantine": {}}], 1, f"quarantine {TERMINATED}"),
+    ([TERMINATE, {"rotate": {}}, {"tag": {}}], 2, f"tag {TERMINATED}"),
+    ([TERMINATE, TERMINATE], 1, f"terminate {TERMINATED}"),
+    ([TERMINATE, *[{"rotate": {}}] * 6, {"evidence": {}}], 7, f"evidence {TERMINATED}"),
+    *(
+        (
+            [{"tag": {}}, {name: parameters}, {"evidence": {}}],
+            2,
+            f"evidence comes too late: the pod may be gone after spec.remedies[1] ({name})",
+        )
+        for name, parameters in [
+            ("rotate", {"scope": "Pod"}),
+            ("rotate", {"scope": "Workload"}),
+            ("quarantine", {"ifLeaky": "Terminate"}),
+            ("quarantine", {"statefulSet": "Terminate"}),
+        ]
+    ),
+]
 
 VERDICTS = [
     # The whole.
@@ -187,6 +257,40 @@ VERDICTS = [
         "spec.remedies[0].quarantine.scope: unknown field",
         remedies=[{"quarantine": {"scope": "Pod"}}],
     ),
+    *(
+        _remedies(f"a parameter that {name} has not", f"[0].{name}.labels: unknown field", remedies=[{name: LABELS}])
+        for name in ("cordon", "evidence", "rotate", "tag", "terminate")
+    ),
+    *(_remedies(f"the least of {name}", remedies=[{name: {}}]) for name in REMEDIES.split(", ")),
+    _remedies(
+        "a remedy of a later version",
+        "[0].restore: unknown field",
+        f"[0]: {ONE_REMEDY}",
+        remedies=[{"restore": {}}],
+    ),
+    *(
+        _remedies(f"{name}.{field} of {value!r}", f"[0].{name}.{field}: {said}", remedies=[{name: {field: value}}])
+        for name, field, value, said in [
+            ("quarantine", "ifLeaky", "terminate", LEAKY),
+            ("quarantine", "statefulSet", "Keep", '"Keep" is not one of Isolate, Terminate'),
+            ("quarantine", "keepOnRelease", "Both", '"Both" is not one of Released, Replacement'),
+            ("quarantine", "retention", "24h", "must be an object, not a string"),
+            ("evidence", "ifMissing", "Ignore", '"Ignore" is not one of Continue, Stop'),
+            ("evidence", "checkpoint", "yes", "must be a boolean, not a string"),
+            ("evidence", "logLines", 0, "0 is not in 1..1000000"),
+            ("evidence", "logLines", 1_000_001, "1000001 is not in 1..1000000"),
+            ("terminate", "force", 1, "must be a boolean, not an integer"),
+            ("cordon", "for", "0s", '"0s" is not in 1s..8760h'),
+            ("cordon", "for", "8761h", '"8761h" is not in 1s..8760h'),
+            ("cordon", "for", "1d", '"1d" is not a duration such as 1h30m, 90s or 500ms'),
+        ]
+    ),
+    *(
+        _remedies(f"a retention of {value}", *problems, remedies=[{"quarantine": {"retention": value}}])
+        for value, problems in RETENTIONS
+    ),
+    *(_remedies(f"{order}", remedies=order) for order in GOOD_ORDERS),
+    *(_remedies(f"{order}", f"[{late}]: {said}", remedies=order) for order, late, said in BAD_ORDERS),
     _response(
         "a scope of a later version",
         'spec.remedies[0].rotate.scope: "Node" is not one of Siblings, Workload, Pod',

@@ -76,6 +76,8 @@ class Lane:
                     number = self._ready.popleft()
                     if self._ready:
                         self._summon(len(self._ready))
+                    elif self._later and not self._idle:
+                        self._summon(1)  # nobody else waits for what comes later
                     return number
                 self._idle += 1
                 self._changed.wait(self._later[0][0] - now if self._later else None)

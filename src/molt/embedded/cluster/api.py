@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-SPECIAL: Final = ("binding", "eviction", "scale", "token")
+SPECIAL: Final = ("binding", "eviction", "log", "scale", "token")
 # Built-in kinds have no schema here: a value of the wrong shape (a number for a map, a word for a limit) shows so.
 MISSHAPEN: Final = (AttributeError, KeyError, TypeError, ValueError)
 AUDIT_PATH: Final = "/debug/audit"

@@ -29,6 +29,7 @@ OPTIONS: Final = ("dryRun", "fieldManager", "fieldValidation", "force")
 _SUBRESOURCES: Final = {
     "binding": ("Binding", "", "v1", ("create",)),
     "eviction": ("Eviction", "policy", "v1", ("create",)),
+    "log": ("Pod", "", "v1", ("get",)),
     "scale": ("Scale", "autoscaling", "v1", ("get", "patch", "update")),
     "token": ("TokenRequest", "authentication.k8s.io", "v1", ("create",)),
 }

@@ -62,6 +62,7 @@ class Kind:
 _core = partial(Kind, "", "v1")
 _apps = partial(Kind, "apps", "v1")
 _rbac = partial(Kind, "rbac.authorization.k8s.io", "v1")
+_admission = partial(Kind, "admissionregistration.k8s.io", "v1")
 
 BUILT_IN: Final = (
     _core("configmaps", "ConfigMap", short=("cm",)),
@@ -104,7 +105,7 @@ BUILT_IN: Final = (
         "pods",
         "Pod",
         short=("po",),
-        subresources=("status", "eviction", "binding"),
+        subresources=("status", "eviction", "binding", "log"),
         categories=("all",),
         fields=(
             *NAMED,
@@ -170,6 +171,9 @@ BUILT_IN: Final = (
     _rbac("clusterroles", "ClusterRole", namespaced=False),
     _rbac("rolebindings", "RoleBinding"),
     _rbac("roles", "Role"),
+    # Stored as they are, and not enforced: tokens of this server are bound to no pod.
+    _admission("validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False),
+    _admission("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False),
     Kind(
         "apiextensions.k8s.io",
         "v1",

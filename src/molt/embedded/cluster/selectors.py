@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Term = tuple[str, str, bool]
 
+BOOLEANS = ("spec.hostNetwork", "spec.unschedulable")
 RENAMED = {"status.successful": "status.succeeded"}  # what Jobs are selected by under its name of old
 
 
@@ -59,12 +60,12 @@ def exact_name(text: str) -> str | None:
 
 
 def field(obj: dict[str, Any], path: str) -> str:
-    """Return the field as a string, "" when it is missing."""
+    """Return the field as a string; missing, it is "false" of a boolean and "" of any other."""
     value: Any = obj
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    if isinstance(value, bool):
-        return str(value).lower()
+    if isinstance(value, bool) or (value is None and path in BOOLEANS):
+        return str(bool(value)).lower()
     return "" if value is None else str(value)
 
 

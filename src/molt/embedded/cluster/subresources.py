@@ -1,10 +1,10 @@
-"""Subresources that are requests of their own: eviction, binding, scale, and a ServiceAccount's token."""
+"""Subresources that are requests of their own: eviction, binding, log, scale, and a ServiceAccount's token."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from molt.embedded.cluster import eviction, strategy
+from molt.embedded.cluster import eviction, podlogs, strategy
 from molt.embedded.cluster.objects import rfc3339
 from molt.embedded.cluster.patch import merge
 from molt.embedded.cluster.problems import INVALID, Fault, bad_request, conflict, invalid, method_not_allowed
@@ -31,10 +31,12 @@ class Subresources:
         self._tokens = tokens
 
     def handle(self, request: Request, place: Place, kind: Kind) -> Answer:
-        """Answer a request to eviction, binding, scale or token. Raises Refused."""
+        """Answer a request to eviction, binding, log, scale or token. Raises Refused."""
         if place.subresource == "scale":
             return self._scale(request, place, kind)
-        if place.verb != "create":
+        if place.subresource == "log" and place.verb == "get":
+            return Answer(200, podlogs.text(self._writer.stored(place, kind), request.query))
+        if place.verb != "create" or place.subresource == "log":
             raise method_not_allowed()
         return {"eviction": self._evict, "binding": self._bind, "token": self._token}[place.subresource](
             request, place, kind

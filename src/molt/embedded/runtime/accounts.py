@@ -33,12 +33,22 @@ def child_maker(
         config = state.accounts / f"{function.name}.kubeconfig"
         write_private(config, kubeconfig.render(target, token))
         settings = {name: _value(admin, function.namespace, value) for name, value in function.settings.items()}
+        settings |= {name: place for name, place in _places(state).items() if _is_file(settings.get(name, ""))}
         return {**environment, **settings, "HOST": HOST, "PORT": "0", "KUBECONFIG": str(config)}
 
     def make() -> Child:
         return Child(function.name, lambda _: [function.package], prepare, state.log(function.name))
 
     return make
+
+
+def _places(state: StateFolder) -> dict[str, str]:
+    """Return the settings that name a volume's mount in a container, and where that is on this machine."""
+    return {"EVIDENCE_STORE": state.evidence.as_uri()}
+
+
+def _is_file(url: str) -> bool:
+    return url.startswith("file:")
 
 
 def _value(admin: Cluster, namespace: str, value: str | SecretKey) -> str:

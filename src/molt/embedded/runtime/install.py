@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from molt.cluster import AlreadyExists, NotFound, Resource
 from molt.cluster.resources import (
     ACCOUNTS,
+    ADMISSION_BINDINGS,
+    ADMISSION_POLICIES,
     CRDS,
     DEPLOYMENTS,
     NAMESPACES,
@@ -45,6 +47,8 @@ KINDS = (
     Resource(_ROLES, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
     Resource(_ROLES, "v1", "roles", "Role"),
     Resource(_ROLES, "v1", "rolebindings", "RoleBinding"),
+    ADMISSION_POLICIES,
+    ADMISSION_BINDINGS,
     RESPONSE_POLICIES,
     ROTATION_POLICIES,
     DEPLOYMENTS,

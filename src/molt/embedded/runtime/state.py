@@ -73,6 +73,11 @@ class StateFolder:
         return self.root / "broker.sqlite3"
 
     @property
+    def evidence(self) -> Path:
+        """The store of the evidence function, instead of its volume in a cluster."""
+        return self.root / "evidence"
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.root / "kubeconfig"

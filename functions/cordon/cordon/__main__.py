@@ -1,0 +1,12 @@
+"""Wires the function up and serves it until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cordon.handler import FUNCTION, handle
+from molt.process import run
+
+if __name__ == "__main__":
+    sys.exit(run(FUNCTION, lambda _: handle, os.environ))

@@ -1,0 +1,178 @@
+"""Asks the cluster for everything about a pod that an examiner may want; reads only, except for a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from evidence import plan
+from evidence.box import Box
+from molt.cluster import EVENTS, NAMESPACES, NETWORK_POLICIES, NODES, SERVICES, LogLimits, NotFound
+from molt.evidence.bundle import document
+from molt.outcome import PermanentError, TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from molt.cluster import Cluster
+    from molt.itinerary import Slip
+    from molt.outcome import Clock
+
+    Object = dict[str, Any]
+
+KUBE_SYSTEM: Final = "kube-system"
+TIME: Final = timedelta(seconds=20)
+"""No log is asked for when collecting has taken so long; a kubelet that hangs takes 20 seconds more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the policy asks for. `patient`: a failure that may pass is raised, so that the event comes again."""
+
+    log_lines: int
+    checkpoint: bool
+    patient: bool
+
+
+@dataclass(slots=True)
+class Collector:
+    """One collection; `box` fills as its methods are called."""
+
+    cluster: Cluster
+    clock: Clock
+    slip: Slip
+    wanted: Wanted
+    box: Box = field(default_factory=Box)
+
+    def collect(self, pod: Object | None) -> None:
+        """Collect everything about the target, which `pod` is; None: it is gone, and only what is left is collected.
+
+        Raises TemporaryError, if `wanted` is patient, when something that is missing may be had by a later try.
+        """
+        began = self.clock.now()
+        box, target = self.box, self.slip.target
+        box.put_object("pod.json", pod) if pod else box.lack("pod.json", "the pod is gone")
+        box.put("alert.json", document(self.slip.alert))
+        self._put("events.json", self._events)
+        if node := (pod or {}).get("spec", {}).get("nodeName") or target.node:
+            self._try("node.json", lambda: box.put_object("node.json", self.cluster.get(NODES, node)))
+        if pod is None:
+            box.lack("logs", "the pod is gone, and its logs went with it")
+            return
+        box.put("images.json", document(plan.images(pod)))
+        self._owners(pod)
+        space = target.namespace
+        self._put("networkpolicies.json", lambda: plan.applying(self.cluster.list(NETWORK_POLICIES, space), pod))
+        self._put("services.json", lambda: plan.serving(self.cluster.list(SERVICES, space), pod))
+        if self.wanted.checkpoint:  # before the logs: memory changes faster
+            self._checkpoints(pod)
+        self._logs(pod, began + TIME)
+
+    def identity(self) -> str:
+        """Return what tells this cluster from all others: the UID of the namespace kube-system; "" when unknown."""
+        try:
+            return str(self.cluster.get(NAMESPACES, KUBE_SYSTEM)["metadata"]["uid"])
+        except PermanentError as error:
+            self.box.lack("cluster id", error.reason, essential=False)
+            return ""
+
+    def _events(self) -> list[Object]:
+        target = self.slip.target
+        found = self.cluster.list(EVENTS, target.namespace, fields=f"regarding.uid={target.uid}")
+        return sorted(found, key=lambda event: (event["metadata"].get("creationTimestamp") or "", _name(event)))
+
+    def _owners(self, pod: Object) -> None:
+        """Collect the owners, and theirs; each once."""
+        left, seen = plan.owners(pod), set[str]()
+        while left:
+            owner = left.pop(0)
+            path = f"owners/{owner.kind}-{owner.name}.json"
+            if owner.uid in seen:
+                continue
+            seen.add(owner.uid)
+            if owner.resource is None:
+                self.box.lack(path, f"owners of kind {owner.kind} are not collected", essential=False)
+                continue
+            resource = owner.resource
+
+            def fetch(path: str = path, name: str = owner.name, resource: Any = resource) -> None:
+                obj = self.cluster.get(resource, name, self.slip.target.namespace)
+                self.box.put_object(path, obj)
+                left.extend(plan.owners(obj))
+
+            self._try(path, fetch)
+
+    def _checkpoints(self, pod: Object) -> None:
+        """Have the kubelet checkpoint each container that runs; what stays on the node is named in the bundle."""
+        node = pod["spec"].get("nodeName", "")
+        for container in plan.containers(pod):
+            path = f"checkpoints/{container.name}.json"
+            if not container.running:
+                self.box.lack(path, "the container does not run", essential=False)
+                continue
+            try:
+                answer = self.cluster.checkpoint(node, self.slip.target.namespace, _name(pod), container.name)
+            except (PermanentError, TemporaryError) as error:
+                self.box.lack(path, error.reason, essential=False)
+            else:
+                self.box.put(path, document({"node": node, "answer": answer}))
+
+    def _logs(self, pod: Object, end: datetime) -> None:
+        """Collect the logs: first of every container as it is, then of the runs before."""
+        known = plan.containers(pod)
+        for container in known:
+            path = f"logs/{container.name}.log"
+            if container.started:
+                self._log(path, container.name, end)
+            else:
+                self.box.lack(path, "the container has not started", essential=False)
+        for container in known:
+            if container.restarted:
+                self._log(f"logs/{container.name}.previous.log", container.name, end, previous=True)
+
+    def _log(self, path: str, container: str, end: datetime, *, previous: bool = False) -> None:
+        room, lines, target = self.box.room, self.wanted.log_lines, self.slip.target
+        if not room:
+            self.box.lack(path, f"the bundle's cap of {self.box.total} bytes is reached", essential=False)
+            return
+        if self.clock.now() >= end:
+            self.box.lack(path, f"collecting took more than {TIME.seconds} seconds", essential=not previous)
+            return
+
+        def fetch() -> None:
+            limits = LogLimits(lines, room)
+            data = self.cluster.logs(target.name, target.namespace, container, limits, previous=previous)
+            self.box.put(path, data, _cut(data, limits))
+
+        self._try(path, fetch, essential=not previous)
+
+    def _put(self, path: str, fetch: Callable[[], list[Object]]) -> None:
+        self._try(path, lambda: self.box.put_list(path, fetch()))
+
+    def _try(self, path: str, fetch: Callable[[], None], *, essential: bool = True) -> None:
+        """Fetch something; what cannot be had is missing, unless a later try may help and is wanted."""
+        try:
+            fetch()
+        except NotFound as error:
+            self.box.lack(path, f"it is gone: {error.reason}", essential=essential)
+        except PermanentError as error:
+            self.box.lack(path, error.reason, essential=essential)
+        except TemporaryError as error:
+            if self.wanted.patient:
+                raise
+            self.box.lack(path, error.reason, essential=essential)
+
+
+def _cut(data: bytes, limits: LogLimits) -> str:
+    """Return what was left out of a log, as far as its size shows."""
+    if len(data) >= limits.size:
+        return f"the first {limits.size} bytes of the last {limits.lines} lines: newer lines are left out"
+    if data.count(b"\n") >= limits.lines:
+        return f"the last {limits.lines} lines: older ones may be left out"
+    return ""
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    return str(obj["metadata"]["name"])

@@ -1,0 +1,118 @@
+"""After the isolation: the fence goes up, and what still leaks is found and told.
+
+Nothing here undoes or fails the isolation: a call that fails becomes a finding.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from molt import fence, marks
+from molt.cluster import EVENTS, NETWORK_POLICIES, PODS
+from molt.events import deterministic_id
+from molt.outcome import MoltError
+from quarantine import leaks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from molt.cluster import Cluster
+    from molt.itinerary import Slip
+
+LEAKY = "MoltQuarantineLeaky"
+NOTE_LIMIT = 1000  # of the 1024 that an Event's note may have
+
+
+def report(cluster: Cluster, slip: Slip, pod: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    """Fence the token of the isolated `pod`, as it is now; return what leaks, and leave it on the pod and as an Event.
+
+    A pod that says already what leaks was reported before: it costs no call. A rehearsal asks the same and leaves
+    nothing. Raises nothing but what is no MoltError.
+    """
+    told = marks.leaks_of(pod)
+    if told is not None:
+        return told
+    dry_run = slip.mode == "DryRun"
+    found = (
+        *leaks.of_pod(pod),
+        *leaks.of_token(pod, _fenced(cluster, slip, dry_run=dry_run)),
+        *_asked("other NetworkPolicies", lambda: leaks.of_policies(pod, _policies(cluster, slip))),
+        *_asked("the network plugin", lambda: leaks.of_network(_neighbours(cluster, pod))),
+    )
+    findings = leaks.bounded(found)
+    findings += _annotated(cluster, slip, findings, dry_run=dry_run)
+    if leaks.certain(findings) and not dry_run:
+        with suppress(MoltError):  # the annotation and the outcome say it too
+            cluster.create(EVENTS, _event(slip, findings, now), slip.target.namespace)
+    return findings
+
+
+def _fenced(cluster: Cluster, slip: Slip, *, dry_run: bool) -> str:
+    """Put the fence up; return why it does not hold, "" when it does."""
+    target = slip.target
+    try:
+        fence.put_up(cluster, target.uid, f"{target.namespace}/{target.name}", dry_run=dry_run)
+        return fence.missing(cluster) or ""
+    except MoltError as error:
+        return error.reason
+
+
+def _asked(what: str, find: Callable[[], Iterable[str]]) -> Iterator[str]:
+    """Yield what `find` finds, or that it could not be found out."""
+    try:
+        yield from find()
+    except MoltError as error:
+        yield f"{leaks.UNKNOWN}: {what}: {error.reason}"
+
+
+def _policies(cluster: Cluster, slip: Slip) -> list[dict[str, Any]]:
+    return cluster.list(NETWORK_POLICIES, slip.target.namespace)
+
+
+def _neighbours(cluster: Cluster, pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the pods on the pod's node; none when it was never scheduled."""
+    node = pod["spec"].get("nodeName")
+    return cluster.list(PODS, fields=f"spec.nodeName={node}") if node else []
+
+
+def _annotated(cluster: Cluster, slip: Slip, findings: Iterable[str], *, dry_run: bool) -> tuple[str, ...]:
+    """Leave the findings on the pod; return one more when that fails, and a redelivery asks anew."""
+    target = slip.target
+    patch = {"metadata": {"uid": target.uid, "annotations": {marks.LEAKS: marks.render_leaks(findings)}}}
+    try:
+        cluster.merge(PODS, target.name, patch, target.namespace, dry_run=dry_run)
+    except MoltError as error:
+        return (f"{leaks.UNKNOWN}: the pod does not say what leaks: {error.reason}",)
+    return ()
+
+
+def _event(slip: Slip, findings: Iterable[str], now: datetime) -> dict[str, Any]:
+    """Return the Event that warns of the leaks; one for each alert and pod."""
+    target = slip.target
+    return {
+        "metadata": {
+            "name": f"{target.name[:200].rstrip('-.')}.{deterministic_id(slip.alert['id'], target.uid, LEAKY)[:16]}",
+            "namespace": target.namespace,
+        },
+        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "type": "Warning",
+        "reason": LEAKY,
+        "action": "Quarantine",
+        "note": _note("; ".join(findings)),
+        "regarding": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": target.namespace,
+            "name": target.name,
+            "uid": target.uid,
+        },
+        "reportingController": "molt-project.io/quarantine",
+        "reportingInstance": "quarantine",
+    }
+
+
+def _note(text: str) -> str:
+    """Return text cut to what an Event may have, in bytes of UTF-8."""
+    return marks.printable(text, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore")

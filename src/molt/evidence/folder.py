@@ -1,0 +1,99 @@
+"""A folder as a store: a volume of the function, or the local runtime's."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from molt.outcome import TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK: Final = ".lock"
+_DRAFT: Final = ".draft"
+
+
+class Folder:
+    """Files below `root`, each whole or not there: written beside, flushed to the disk, then renamed, under a lock.
+
+    The lock is the kernel's (flock): it ends with the process that held it, and holds between the pods of one node, and
+    across nodes where the volume's file system carries it (NFS does).
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, which is made with the first file."""
+        self.root = root
+
+    @classmethod
+    def at(cls, url: str) -> Folder:
+        """Return the folder of a file:// URL. Raises ValueError for any other."""
+        parts = urlsplit(url)
+        if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise ValueError(f"{url!r} is no folder: file:///path")
+        return cls(Path(unquote(parts.path)))
+
+    def read(self, key: str) -> bytes | None:
+        """Return a file's content, None when it is not there."""
+        with _failing(self.root):
+            try:
+                return (self.root / key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a file that is not there yet; False when it is."""
+        path = self.root / key
+        with _failing(self.root), self._alone():
+            if path.exists():
+                return False
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            draft = path.with_name(path.name + _DRAFT)
+            draft.unlink(missing_ok=True)  # left by a kill
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+            for folder in (path.parent, self.root):
+                _flush(folder)
+            return True
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the sorted keys of the files in the folder `prefix`."""
+        with _failing(self.root):
+            try:
+                names = sorted(path.name for path in (self.root / prefix).iterdir())
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return [prefix + name for name in names if not name.endswith(_DRAFT)]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process writes."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.root / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _flush(folder: Path) -> None:
+    """Make the folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _failing(root: Path) -> Iterator[None]:
+    """Turn an error of the file system into TemporaryError: a disk that is full is emptied, a volume comes back."""
+    try:
+        yield
+    except OSError as error:
+        raise TemporaryError(f"evidence store {root}: {error.strerror or error}") from error

@@ -1,0 +1,24 @@
+"""The function as a process."""
+
+from __future__ import annotations
+
+import importlib
+
+from tests.functions.processes import refusal, running
+
+
+def test_it_serves_until_it_is_told_to_end() -> None:
+    """It is ready, refuses what is no slip, and SIGTERM ends it well."""
+    importlib.import_module("cordon.__main__")  # to import it starts nothing
+    headers = {"ce-id": "1", "ce-source": "x", "ce-type": "x", "ce-specversion": "1.0"}
+    with running("cordon") as function:
+        assert (200, "ok\n") == function.call("GET", "/readyz")
+        assert (400, "alert: not an object\n") == function.call("POST", "/", headers=headers)
+        assert 0 == function.end()
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
+    """No traceback: whoever installs it reads what to set."""
+    code, said = refusal("cordon", MOLT_API_URL="nowhere")
+    assert (2, 1) == (code, len(said))
+    assert said[0].startswith("cordon: 'nowhere' is not the address")

@@ -1,0 +1,264 @@
+"""The handler on a tick, against a cluster in memory: who is due, calls, failures, death at any call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from molt import marks, surplus
+from molt.cluster import Conflict, Forbidden
+from molt.events import Event
+from molt.itinerary import Step
+from molt.outcome import BadEvent, Done, Skipped
+from quarantine.handler import handler as isolator
+from release import handler
+from release.due import Due, End, due
+from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
+from tests.functions.quarantine.standing import fence_in
+from tests.functions.slips import event_of, slip_for
+
+TICK = Event(id="t", source="/clock", type=handler.TICK, data={}, extensions={"traceparent": "00-1"})
+NOTHING = Skipped("nothing is due")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cluster(clock: FakeClock) -> FakeCluster:
+    cluster = FakeCluster(clock)
+    fence_in(cluster)
+    cluster.deployment(replicas=2)
+    return cluster
+
+
+def _isolated(cluster: FakeCluster, *, then: str | None = None, keep: str = "Released") -> dict[str, Any]:
+    """Put the first pod in quarantine, for an hour if `then` says what comes after; return it as it was before."""
+    retention = {"retention": {"after": "1h", "then": then}} if then else {}
+    pod: dict[str, Any] = cluster.pods()[0]
+    before = {**pod, "metadata": dict(pod["metadata"])}
+    step = Step("quarantine", {"keepOnRelease": keep, **retention})
+    assert isinstance(isolator()(event_of(slip_for(pod, step)), cluster, cluster.clock), Done)
+    cluster.asked()
+    return before
+
+
+def _ask(cluster: FakeCluster, pod: dict[str, Any], value: str = "true") -> None:
+    """Do what `kubectl annotate` does."""
+    cluster.pod(pod["metadata"]["name"])["metadata"]["annotations"][marks.RELEASE] = value
+
+
+def test_nothing_happens_before_its_time(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A tick costs one list when nothing is due: not after 59 minutes, and not on another value than "true"."""
+    pod = _isolated(cluster, then="Release")
+    _ask(cluster, pod, "yes")
+    clock.time += timedelta(minutes=59)
+    state = cluster.state()
+    assert NOTHING == handler.handle(TICK, cluster, clock)
+    assert (["list pods"], state) == (cluster.asked(), cluster.state())
+
+
+@pytest.mark.parametrize("how", ["asked", "expired"])
+def test_the_released_pod_stays_and_its_replacement_goes(cluster: FakeCluster, clock: FakeClock, how: str) -> None:
+    """Whoever asks, by kubectl alone, or the clock: the same calls, the old labels, no mark, and a workload of two."""
+    before = _isolated(cluster, then="Release")
+    name = before["metadata"]["name"]
+    replacement = max(pod["metadata"]["name"] for pod in cluster.pods())
+    if how == "asked":
+        _ask(cluster, before)
+    else:
+        clock.time += timedelta(hours=1)
+    outcome = handler.handle(TICK, cluster, clock)
+    calls = ["list pods", "get pods", "list pods", "patch pods", "patch pods", "patch ledgers", "patch fences"]
+    assert calls == cluster.asked()
+    after = cluster.pod(name)["metadata"]
+    assert (before["metadata"]["labels"], {}) == (after["labels"], after["annotations"])
+    names = {pod["metadata"]["name"] for pod in cluster.pods()}
+    assert (2, True, False) == (len(names), name in names, replacement in names)
+    assert isinstance(outcome, Done)
+    assert outcome.event
+    assert ("io.molt-project.pod.released.v1", {"traceparent": "00-1"}) == (
+        outcome.event.type,
+        outcome.event.extensions,
+    )
+    (entry,) = outcome.event.data["trail"]
+    assert {"pod": name, "end": "Release", "alert": "alert-1", "outcome": "acted"}.items() <= entry.items()
+    assert f"released: {'asked for' if how == 'asked' else 'its retention was over'}" in outcome.reason
+    assert NOTHING == handler.handle(TICK, cluster, clock)
+
+
+def test_the_replacement_stays_where_the_policy_says_so(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The mark comes in the very patch that gives the labels back."""
+    before = _isolated(cluster, then="Release", keep="Replacement")
+    replacement = max(pod["metadata"]["name"] for pod in cluster.pods())
+    clock.time += timedelta(hours=1)
+    assert isinstance(handler.handle(TICK, cluster, clock), Done)
+    assert ["list pods", "get pods", "patch pods", "patch ledgers", "patch fences"] == cluster.asked()
+    names = {pod["metadata"]["name"] for pod in cluster.pods()}
+    assert (2, False, True) == (len(names), before["metadata"]["name"] in names, replacement in names)
+
+
+def test_a_pod_is_ended_when_its_time_is_over(cluster: FakeCluster, clock: FakeClock) -> None:
+    """By eviction, and its budget, should one select it, holds it until a later tick."""
+    name = _isolated(cluster, then="Terminate")["metadata"]["name"]
+    clock.time += timedelta(hours=1)
+    cluster.held = {name}
+    with pytest.raises(Exception, match="disruption budget"):
+        handler.handle(TICK, cluster, clock)
+    cluster.held.clear()
+    cluster.asked()
+    outcome = handler.handle(TICK, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert f"pod shop/{name} evicted: its retention was over at 2026-11-24T13:00:00.250000Z" == outcome.reason
+    assert ["list pods", "create pods/eviction"] == cluster.asked()
+    assert name not in {pod["metadata"]["name"] for pod in cluster.pods()}
+
+
+def test_a_pod_that_is_kept_says_so_once(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The annotation tells whoever looks at the pod; later ticks are silent, and a release still undoes everything."""
+    name = _isolated(cluster, then="Keep")["metadata"]["name"]
+    clock.time += timedelta(hours=1)
+    assert isinstance(handler.handle(TICK, cluster, clock), Done)
+    assert ["list pods", "patch pods"] == cluster.asked()
+    assert (
+        "its retention was over at 2026-11-24T13:00:00.250000Z"
+        == cluster.pod(name)["metadata"]["annotations"][marks.KEPT]
+    )
+    assert NOTHING == handler.handle(TICK, cluster, clock)
+
+
+def test_a_release_that_cannot_be_is_told_on_the_pod(cluster: FakeCluster, clock: FakeClock) -> None:
+    """No guess at labels: it stays in quarantine, and says why, once."""
+    pod = _isolated(cluster)
+    cluster.pod(pod["metadata"]["name"])["metadata"]["annotations"][marks.ORIGINAL_LABELS] = "{"
+    _ask(cluster, pod)
+    outcome = handler.handle(TICK, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert "has no readable annotation" in cluster.pod(pod["metadata"]["name"])["metadata"]["annotations"][marks.KEPT]
+    assert NOTHING == handler.handle(TICK, cluster, clock)
+
+
+def test_no_pod_keeps_the_others_waiting(cluster: FakeCluster, clock: FakeClock) -> None:
+    """One that changed waits for the next tick, one that fails is told, and the rest is done."""
+    for name in ("a", "b", "c"):
+        labels = {marks.COMPROMISED: "true"}
+        cluster.bare_pod(name)["metadata"] |= {
+            "labels": labels,
+            "annotations": {marks.RELEASE: "true", marks.ORIGINAL_LABELS: "{}"},
+        }
+    merge = cluster.merge
+
+    def flawed(resource: Any, name: str, *args: Any, **more: Any) -> Any:
+        match name:
+            case "a":
+                raise Forbidden("no")
+            case "b":
+                raise Conflict("changed")
+        return merge(resource, name, *args, **more)
+
+    cluster.merge = flawed  # type: ignore[method-assign]
+    outcome = handler.handle(TICK, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert outcome.reason.startswith("pod shop/c released")
+    assert outcome.reason.endswith("not done: no; not done: pod shop/b changed under each of 4 attempts")
+
+
+def test_a_pod_that_goes_meanwhile_is_no_failure(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The next tick will not find it."""
+    name = _isolated(cluster, then="Keep")["metadata"]["name"]
+    clock.time += timedelta(hours=1)
+    cluster.meddle = [lambda cluster: cluster.remove(name)]
+    assert NOTHING == handler.handle(TICK, cluster, clock)
+
+
+def test_one_tick_does_only_so_much(cluster: FakeCluster, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is the next one's."""
+    monkeypatch.setattr(handler, "MOST", 1)
+    for name in ("a", "b"):
+        notes = {marks.RELEASE: "true", marks.ORIGINAL_LABELS: "{}"}
+        cluster.bare_pod(name)["metadata"] |= {"labels": {marks.COMPROMISED: "true"}, "annotations": notes}
+    for _ in range(2):
+        outcome = handler.handle(TICK, cluster, clock)
+        assert isinstance(outcome, Done)
+        assert outcome.event
+        assert 1 == len(outcome.event.data["trail"])
+    assert NOTHING == handler.handle(TICK, cluster, clock)
+
+
+def test_what_is_no_tick_is_refused(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Before any call."""
+    with pytest.raises(BadEvent, match="x is no tick"):
+        handler.handle(Event(id="1", source="x", type="x", data={}), cluster, clock)
+    assert [] == cluster.requests
+
+
+@pytest.mark.parametrize("end", ["Released", "Replacement", "Terminate", "Keep"])
+@pytest.mark.parametrize("call", range(7))
+def test_killed_after_any_call_the_next_ticks_complete_it(clock: FakeClock, end: str, call: int) -> None:
+    """The end state is that of an undisturbed run; what the fence still holds, the tick of its own mends."""
+    states = []
+    for kill in (None, call):
+        clock = FakeClock()
+        cluster = FakeCluster(clock)
+        fence_in(cluster)
+        cluster.deployment(replicas=2)
+        then, keep = ("Release", end) if end.startswith("Re") else (end, "Released")
+        _isolated(cluster, then=then, keep=keep)
+        clock.time += timedelta(hours=1)
+        cluster.kill_after = kill
+        try:
+            handler.handle(TICK, cluster, clock)
+        except Killed:
+            handler.handle(TICK, cluster, clock)
+        cluster.kill_after = None
+        isolator()(TICK, cluster, clock)  # quarantine's tick
+        cluster.objects = {key: obj for key, obj in cluster.objects.items() if key[0] != "events"}
+        states.append(cluster.state())
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"deletionTimestamp": "2026-11-24T12:00:00Z"},
+        {"namespace": "kube-system"},
+        {"ownerReferences": [{"kind": "Node"}]},
+    ],
+)
+def test_who_is_never_due(clock: FakeClock, metadata: dict[str, Any]) -> None:
+    """Terminating, protected or static: a forged mark moves nothing there."""
+    pod = {"metadata": {"name": "p", "namespace": "shop", "annotations": {marks.RELEASE: "true"}}}
+    assert Due(End.RELEASE, f"asked for by its annotation {marks.RELEASE}") == due(pod, clock.now())
+    pod["metadata"] |= metadata
+    assert due(pod, clock.now()) is None
+
+
+def test_an_unknown_end_keeps_the_pod(clock: FakeClock) -> None:
+    """Nothing is released or ended on a word that nobody knows."""
+    pod = {
+        "metadata": {
+            "name": "p",
+            "namespace": "shop",
+            "annotations": {marks.THEN: "Drop", marks.EXPIRES_AT: "2026-01-01T00:00:00Z"},
+        }
+    }
+    found = due(pod, clock.now())
+    assert found
+    assert End.KEEP is found.end
+
+
+def test_only_the_replicas_of_the_workload_count_as_replacement(cluster: FakeCluster) -> None:
+    """Not the pod itself, no bare pod, no terminating one; the youngest of the others."""
+    one, two = cluster.pods()
+    two["metadata"]["creationTimestamp"] = "2026-12-01T00:00:00Z"
+    bare = cluster.bare_pod("bare")
+    found = surplus.replacement([one, two, bare], "Deployment/web", one["metadata"]["uid"])
+    assert found
+    assert two["metadata"]["uid"] == found["metadata"]["uid"]
+    two["metadata"]["deletionTimestamp"] = "2026-12-01T00:00:00Z"
+    assert surplus.replacement([one, two, bare], "Deployment/web", one["metadata"]["uid"]) is None
+    assert surplus.replacement([one], "Deployment/db", "") is None
