@@ -40,12 +40,13 @@ def protected_namespace(name: str, *, own_namespace: str = "") -> str | None:
 
 
 def static_pod(pod: Mapping[str, Any]) -> str | None:
-    """Object to the mirror of a static pod: a kubelet runs it from a file, and the API has only its image."""
+    """Object to the mirror of a static pod: a kubelet runs it from a file, and the API has only its image.
+
+    Told by the annotation, which the API server lets nobody add or take off later; an owner anybody may add. A kubelet
+    runs no pod that somebody makes with it.
+    """
     metadata = _metadata(pod)
-    owners = metadata.get("ownerReferences") or []
-    if _MIRROR_ANNOTATION in (metadata.get("annotations") or {}) or any(
-        owner.get("kind") == "Node" for owner in owners
-    ):
+    if _MIRROR_ANNOTATION in (metadata.get("annotations") or {}):
         return f"pod {metadata.get('name')} is static: its node runs it from a file"
     return None
 

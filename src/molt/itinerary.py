@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from molt.events import Event, deterministic_id
 from molt.fate import fate
+from molt.marks import printable
 from molt.outcome import BadEvent
 from molt.slip_part import Part
 
@@ -28,7 +29,8 @@ StepOutcome = Literal["acted", "skipped", "rehearsed"]
 
 MODES: tuple[Mode, ...] = ("Enforce", "DryRun")
 STEP_OUTCOMES: tuple[StepOutcome, ...] = ("acted", "skipped", "rehearsed")
-LONGEST_ITINERARY = 8  # steps, as a ResponsePolicy may have
+LONGEST_ITINERARY = 10  # steps: 8, as a ResponsePolicy may have, and 2 that quarantine may add
+LONGEST_REASON = 1024  # characters; the names in it may be anybody's
 LONGEST_TRAIL = 256  # entries; a Knative broker ends a loop after 254 passes anyway
 
 
@@ -149,12 +151,13 @@ class Slip:
         return head
 
     def record(self, entry: Entry) -> Self:
-        """Return the slip after the head is done."""
-        return replace(self, itinerary=self.itinerary[1:], trail=(*self.trail, entry))
+        """Return the slip after the head is done; of its entry's reason the first LONGEST_REASON characters."""
+        return replace(self.note(entry), itinerary=self.itinerary[1:])
 
     def note(self, entry: Entry) -> Self:
         """Return the slip after a part of the head is done: the head stays, for the same function to go on."""
-        return replace(self, trail=(*self.trail, entry))
+        told = replace(entry, reason=printable(entry.reason, LONGEST_REASON))
+        return replace(self, trail=(*self.trail, told))
 
     def stop(self) -> Self:
         """Return the slip with nothing left to do."""

@@ -102,11 +102,15 @@ def is_compromised(pod: Mapping[str, Any]) -> bool:
 
 
 def is_quarantined(pod: Mapping[str, Any]) -> bool:
-    """Tell whether the pod is in quarantine.
+    """Tell whether the pod is in quarantine: it has the label, its first labels in the annotation, and it has left.
 
-    The label alone, which anybody may have put there, takes no Service's traffic off the pod: that is no quarantine.
+    The marks alone, which anybody may have put there, take no Service's traffic off the pod. Left it has when it has no
+    other label, or no controller any more; somebody may have labelled it since, to find it again.
     """
-    return is_compromised(pod) and original_labels(pod) is not None
+    left = len(labels_of(pod)) == 1 or not any(
+        owner.get("controller") for owner in pod["metadata"].get("ownerReferences") or ()
+    )
+    return is_compromised(pod) and original_labels(pod) is not None and left
 
 
 def is_retiring(pod: Mapping[str, Any]) -> bool:
@@ -134,10 +138,13 @@ def owner(pod: Mapping[str, Any]) -> dict[str, str] | None:
         kept = json.loads(annotations_of(pod).get(OWNER, ""))
     except ValueError:
         return None
-    parts = kept.items() if isinstance(kept, dict) else ()
-    said = {name: part for name, part in parts if name in _OWNER and isinstance(part, str)}
-    whole = said.keys() == _OWNER.keys() and all(form.fullmatch(said[name]) for name, form in _OWNER.items())
-    return said if whole else None
+    return {name: kept[name] for name in _OWNER} if isinstance(kept, dict) and is_reference(kept) else None
+
+
+def is_reference(owner: Mapping[str, Any]) -> bool:
+    """Tell whether an owner says who it is, in words that the API takes for such: of those in pods it checks few."""
+    said = {name: owner.get(name) for name in _OWNER}
+    return all(isinstance(part, str) and _OWNER[name].fullmatch(part) for name, part in said.items())
 
 
 def render_labels(kept: Mapping[str, str]) -> str:

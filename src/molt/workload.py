@@ -26,16 +26,17 @@ def top(pod: Mapping[str, Any]) -> Workload | None:
 
     The Deployment is known without a call: it names its ReplicaSets `<deployment>-<pod-template-hash>`. Its UID is not:
     `uid` is always that of the pod's controller, here the ReplicaSet's, with which ownerReferences can be compared.
-    A retiring pod, which has no controller any more, still belongs to the one that it was released from.
+    A retiring pod, which has no controller any more, still belongs to the one that it was released from. An owner of a
+    name that nothing can have is none: whoever may change the pod may have written it.
     """
     owner, labels = controller(pod), marks.labels_of(pod)
     if owner is None and marks.is_retiring(pod):
         owner, labels = marks.owner(pod), marks.original_labels(pod) or {}
-    if owner is None:
+    if owner is None or not marks.is_reference(owner):
         return None
     suffix = f"-{labels.get(TEMPLATE_HASH)}"
     name = owner["name"].removesuffix(suffix)
-    if owner["kind"] == "ReplicaSet" and name and name != owner["name"]:
+    if owner["kind"] == "ReplicaSet" and name != owner["name"]:
         return Workload("apps/v1", "Deployment", name, owner["uid"])
     return Workload(owner["apiVersion"], owner["kind"], owner["name"], owner["uid"])
 

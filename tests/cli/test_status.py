@@ -112,7 +112,7 @@ def test_rotation_alone(molt: Molt, context: str, cluster: RunningCluster) -> No
 def test_a_pod_without_marks_but_the_label() -> None:
     """Somebody may have taken the annotations off: it is shown all the same."""
     found = quarantined(objects.pod("p", {}, {}))
-    assert ("shop", "p", "quarantined", "", "") == (found.namespace, found.pod, found.state, found.since, found.why)
+    assert ("shop", "p", "labelled only", "", "") == (found.namespace, found.pod, found.state, found.since, found.why)
 
 
 @pytest.mark.parametrize(

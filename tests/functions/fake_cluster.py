@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from molt import marks
-from molt.cluster import AlreadyExists, Blocked, Cluster, Conflict, NotFound, Request, Resource
+from molt.cluster import AlreadyExists, Blocked, Cluster, Conflict, NotFound, Request, Resource, TooLarge
 from molt.cluster.resources import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -194,6 +194,15 @@ class FakeCluster(Cluster):
         self._asked("get", resource, namespace)
         found = copy.deepcopy(self._find(resource, name, namespace))
         self._answered()
+        return found
+
+    def list_within(
+        self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = ""
+    ) -> list[Object]:
+        found = self.list(resource, namespace, fields=fields)
+        size = len(json.dumps(found))
+        if size > most:
+            raise TooLarge(f"the answer has {size} bytes")
         return found
 
     def list(

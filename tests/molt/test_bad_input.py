@@ -164,8 +164,8 @@ _TABLE = [
     Bad("slip in no known mode", "mode: not one of Enforce, DryRun", body=_slip(mode="enforce")),
     Bad(
         "slip with an endless itinerary",
-        "itinerary: has 9 items, more than 8",
-        body=_slip(itinerary=[{"remedy": "quarantine", "parameters": {}}] * 9),
+        "itinerary: has 11 items, more than 10",
+        body=_slip(itinerary=[{"remedy": "quarantine", "parameters": {}}] * 11),
     ),
 ]
 

@@ -2,7 +2,7 @@
 
 namespace  protected by name, by prefix, molt's own | near misses | exempt by label, label of another value
            | object not at hand, of another namespace
-pod        mirror by annotation, by owner | owned by something else | labelled exempt itself
+pod        mirror by annotation | owned by a node, which anybody may write, or something else | labelled exempt itself
 """
 
 from __future__ import annotations
@@ -57,9 +57,12 @@ def test_molt_protects_the_namespace_it_really_runs_in() -> None:
     "metadata",
     [
         {"annotations": {"kubernetes.io/config.mirror": "5f3c"}},
-        {"ownerReferences": [{"kind": "Node", "name": "node-1", "controller": True}]},
+        {
+            "annotations": {"kubernetes.io/config.mirror": "5f3c"},
+            "ownerReferences": [{"kind": "Node", "name": "node-1", "controller": True}],
+        },
     ],
-    ids=["by annotation", "by owner"],
+    ids=["by annotation", "by annotation, with its owner"],
 )
 def test_static_pods_are_refused(metadata: dict[str, Any]) -> None:
     """A mirror pod is an image of something that the API cannot change."""
@@ -83,8 +86,10 @@ def test_a_namespace_exempts_what_is_in_it() -> None:
 
 
 def test_a_pod_cannot_exempt_itself() -> None:
-    """Who has broken into a pod may be able to label it; that must not be a way out."""
+    """Who has broken into a pod may be able to label it, and to name owners; that must not be a way out."""
     assert guard.first_objection(pod(labels={"molt-project.io/exempt": "true"}), namespace()) is None
+    node = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "n1", "controller": True}
+    assert guard.first_objection(pod(ownerReferences=[node]), namespace()) is None
 
 
 def test_what_cannot_be_checked_is_not_allowed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ _BAD: list[tuple[str, Any, str]] = [
     ("itinerary", {}, "itinerary: not a list"),
     ("itinerary", _MISSING, "itinerary: not a list"),
     ("itinerary", ["rotate"], "itinerary[0]: not an object"),
-    ("itinerary", [{"remedy": "rotate", "parameters": {}}] * 9, "itinerary: has 9 items, more than 8"),
+    ("itinerary", [{"remedy": "rotate", "parameters": {}}] * 11, "itinerary: has 11 items, more than 10"),
     ("itinerary.1.remedy", "Rotate all", "itinerary[1].remedy: not the name of a remedy"),
     ("itinerary.0.parameters", None, "itinerary[0].parameters: not an object"),
     ("trail", None, "trail: not a list"),
@@ -168,6 +169,12 @@ def test_the_head_is_the_function_s_own() -> None:
         SLIP.current("rotate")
     with pytest.raises(BadEvent, match=r"^itinerary: empty, nothing is left for rotate$"):
         SLIP.stop().current("rotate")
+
+
+def test_no_reason_is_longer_than_the_next_function_takes() -> None:
+    """A name that somebody chose to be long, or unprintable, must not end the itinerary in the dead letter."""
+    (told,) = SLIP.record(replace(DONE, reason="an owner: \n" + "x" * 5000)).trail
+    assert (1024, "an owner: xxx") == (len(told.reason), told.reason[:13])
 
 
 def test_record_drops_the_head_and_note_keeps_it() -> None:

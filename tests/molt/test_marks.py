@@ -72,6 +72,19 @@ def test_a_pod_without_marks_is_neither(labels: dict[str, str] | None) -> None:
     assert {} == marks.annotations_of(_pod())
 
 
+@pytest.mark.parametrize(
+    ("labels", "owned", "left"),
+    [({}, False, True), ({}, True, True), ({"app": "web"}, False, True), ({"app": "web"}, True, False)],
+)
+def test_marks_make_no_quarantine(labels: dict[str, str], owned: bool, left: bool) -> None:  # noqa: FBT001 - a table
+    """A pod that still has a label and a controller is where it was; others the controller lets go in its own time."""
+    worn, notes = {marks.COMPROMISED: "true", **labels}, {marks.ORIGINAL_LABELS: "{}"}
+    owners = [{"kind": "ReplicaSet", "controller": owned}]
+    assert left == marks.is_quarantined(_pod(labels=worn, annotations=notes, ownerReferences=owners))
+    assert not marks.is_quarantined(_pod(labels=worn, ownerReferences=owners))
+    assert not marks.is_quarantined(_pod(labels=labels, annotations=notes))
+
+
 @given(st.lists(st.text()))
 def test_leaks_are_read_back(lines: list[str]) -> None:
     """A redelivery tells what the first delivery told."""

@@ -39,7 +39,6 @@ __all__ = ["ATTEMPTS", "FUNCTION", "handler"]
 
 QUARANTINED = "io.molt-project.pod.quarantined.v1"
 SKIPPED = "io.molt-project.remedy.skipped.v1"
-MANAGER = "molt-quarantine"
 ATTEMPTS = 4
 _WORKLOADS = {resource.kind: resource for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS)}
 
@@ -103,7 +102,9 @@ def _isolate(part: Part, pod: Object | None) -> Outcome | Object:
             if not ensured:
                 # Before the label: the moment that the pod has it, the policy selects it.
                 policy = isolation.deny_all(target.namespace)
-                cluster.apply(NETWORK_POLICIES, policy, target.namespace, manager=MANAGER, dry_run=part.dry_run)
+                cluster.apply(
+                    NETWORK_POLICIES, policy, target.namespace, manager=isolation.MANAGER, dry_run=part.dry_run
+                )
                 ensured = True
             patch = isolation.patch(pod or {}, slip, now)
             return cluster.merge(PODS, target.name, patch, target.namespace, dry_run=part.dry_run)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Pod = dict[str, Any]
 
 FUNCTION = "quarantine"
+MANAGER = "molt-quarantine"
+"""Who has the fields of the deny-all policy, for server-side apply."""
 
 NOTE_LIMIT = 256
 """Characters of an Event's note: the API takes 1024 bytes, and a character has at most 4."""
@@ -50,7 +52,8 @@ def excuse(pod: Pod | None, slip: Slip) -> Excuse | None:
         return Excuse("the pod is gone", Next.CARRY_ON)
     if pod["metadata"]["uid"] != target.uid:
         return Excuse("the pod is gone: another one has its name", Next.CARRY_ON)
-    if marks.is_quarantined(pod):
+    # With any label more it is not as this function leaves a pod: a Service may select it.
+    if marks.is_quarantined(pod) and len(marks.labels_of(pod)) == 1:
         by = marks.annotations_of(pod).get(marks.ALERT)
         if by == marks.printable(slip.alert["id"]):
             return Excuse("isolated before, on this very alert", Next.REPEAT)
@@ -91,6 +94,9 @@ def deny_all(namespace: str) -> dict[str, Any]:
         "spec": {
             "podSelector": {"matchLabels": {marks.COMPROMISED: marks.TRUE}},
             "policyTypes": ["Ingress", "Egress"],
+            # Empty lists, not none: what an apply does not name, it leaves as somebody else has made it.
+            "ingress": [],
+            "egress": [],
         },
     }
 
@@ -99,12 +105,14 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
     """Return the one merge patch that isolates `pod` as it was read.
 
     Every label goes, so that no selector of a Service, ReplicaSet, PodDisruptionBudget or NetworkPolicy matches any
-    more. A pod caught while it was retiring has its first labels in an annotation: those must a release bring back.
+    more. A pod caught while it was retiring, or labelled since it was in quarantine, has its first labels in an
+    annotation: those must a release bring back.
     """
     metadata = pod["metadata"]
-    retired = marks.original_labels(pod) if marks.is_retiring(pod) else None
+    marked = marks.is_retiring(pod) or marks.is_compromised(pod)
     own = (marks.COMPROMISED, marks.RETIRING)
-    originals = {name: value for name, value in marks.labels_of(pod).items() if name not in own}
+    worn = {name: value for name, value in marks.labels_of(pod).items() if name not in own}
+    originals = worn | ((marks.original_labels(pod) or {}) if marked else {})
     return {
         "metadata": {
             "uid": metadata["uid"],
@@ -114,7 +122,7 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
                 # None that the pod brought along counts: whoever has written it may be the attacker.
                 **dict.fromkeys(_OURS & set(marks.annotations_of(pod))),
                 **_annotations(slip, now),
-                marks.ORIGINAL_LABELS: marks.render_labels(originals if retired is None else retired),
+                marks.ORIGINAL_LABELS: marks.render_labels(originals),
             },
         }
     }

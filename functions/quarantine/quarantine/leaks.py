@@ -26,7 +26,8 @@ MOST: Final = 20
 LINE: Final = 256
 """Characters of one finding."""
 
-_NEXT: Final = {"Terminate": Step("terminate", {"force": False}), "CordonNode": Step("cordon", {})}
+# By force, since a pod that no controller has any more, or ever had, is left alone without.
+_NEXT: Final = {"Terminate": Step("terminate", {"force": True}), "CordonNode": Step("cordon", {})}
 
 # What containerd and CRI-O give without being asked: to add one of these adds nothing.
 _DEFAULT_CAPABILITIES: Final = frozenset(
@@ -100,7 +101,7 @@ def of_policies(pod: Mapping[str, Any], policies: Iterable[Mapping[str, Any]]) -
     labels = marks.labels_of(pod)
     for policy in policies:
         name, spec = policy["metadata"]["name"], policy["spec"]
-        if name == marks.ISOLATION or not _selects(spec.get("podSelector"), labels):
+        if not _selects(spec.get("podSelector"), labels):
             continue
         types = spec.get("policyTypes") or ("Ingress", "Egress")
         opened = [way for way in ("Ingress", "Egress") if way in types and spec.get(way.lower())]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from molt.itinerary import Slip
 
 LEAKY = "MoltQuarantineLeaky"
+ROOM = 4 << 20
+"""Bytes of a list that tenants fill; in memory it takes some ten times as much, and eight events may be under way."""
 NOTE_LIMIT = 1000  # of the 1024 that an Event's note may have
 
 
@@ -68,13 +70,13 @@ def _asked(what: str, find: Callable[[], Iterable[str]]) -> Iterator[str]:
 
 
 def _policies(cluster: Cluster, slip: Slip) -> list[dict[str, Any]]:
-    return cluster.list(NETWORK_POLICIES, slip.target.namespace)
+    return cluster.list_within(ROOM, NETWORK_POLICIES, slip.target.namespace)
 
 
 def _neighbours(cluster: Cluster, pod: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the pods on the pod's node; none when it was never scheduled."""
     node = pod["spec"].get("nodeName")
-    return cluster.list(PODS, fields=f"spec.nodeName={node}") if node else []
+    return cluster.list_within(ROOM, PODS, fields=f"spec.nodeName={node}") if node else []
 
 
 def _annotated(cluster: Cluster, slip: Slip, findings: Iterable[str], *, dry_run: bool) -> tuple[str, ...]:

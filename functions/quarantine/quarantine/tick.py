@@ -1,4 +1,4 @@
-"""On a tick the fence, and the ledger of the limits, are made to be what the labels of the pods say."""
+"""On a tick the fence, the deny-all policies and the ledger of the limits are made to be what the pods' labels say."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from molt import fence, ledger
-from molt.cluster import Conflict, NotFound
-from molt.outcome import Done, Outcome, Skipped
+from molt.cluster import NETWORK_POLICIES, Conflict, NotFound
+from molt.outcome import Done, MoltError, Outcome, Skipped
+from quarantine import isolation
 
 if TYPE_CHECKING:
     from molt.cluster import Cluster
@@ -17,9 +18,10 @@ TICK: Final = "dev.knative.sources.ping"
 
 
 def handle(cluster: Cluster, clock: Clock) -> Outcome:
-    """Mend the fence. Raises the errors of molt.cluster, but for a cluster that has no fence."""
+    """Mend ledger, policies and fence. Raises the errors of molt.cluster, but for a cluster that has no fence."""
     with suppress(Conflict):  # somebody takes a place just now: the next tick tidies up
         ledger.tidy(cluster, clock.now())
+    _close(cluster)
     try:
         mended = fence.mend(cluster)
     except NotFound:
@@ -27,3 +29,21 @@ def handle(cluster: Cluster, clock: Clock) -> Outcome:
     if not (mended.added or mended.removed):
         return Skipped("the fence is as the labels say")
     return Done(reason=f"the fence is mended: pods added: {mended.added}, removed: {mended.removed}")
+
+
+def _close(cluster: Cluster) -> None:
+    """Have the deny-all policy stand as it should wherever a pod is in quarantine: somebody may have altered it.
+
+    One namespace never holds up another; the first failure is raised when all were tried.
+    """
+    failures: list[MoltError] = []
+    for namespace in sorted({pod["metadata"]["namespace"] for pod in ledger.in_quarantine(cluster)}):
+        policy = isolation.deny_all(namespace)
+        try:
+            cluster.apply(NETWORK_POLICIES, policy, namespace, manager=isolation.MANAGER)
+        except NotFound:  # gone with its pods
+            continue
+        except MoltError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]

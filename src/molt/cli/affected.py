@@ -38,7 +38,7 @@ def quarantined(pod: Mapping[str, Any]) -> Affected:
     return Affected(
         namespace=pod["metadata"]["namespace"],
         pod=pod["metadata"]["name"],
-        state="quarantined",
+        state="quarantined" if marks.is_quarantined(pod) else "labelled only",
         workload=notes.get(marks.WORKLOAD, ""),
         since=notes.get(marks.QUARANTINED_AT, ""),
         why=notes.get(marks.RULE, ""),

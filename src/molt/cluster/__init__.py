@@ -17,6 +17,7 @@ from molt.cluster.errors import (
     NotFound,
     Rejected,
     Request,
+    TooLarge,
     Unauthorized,
     Unavailable,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Rejected",
     "Request",
     "Resource",
+    "TooLarge",
     "Unauthorized",
     "Unavailable",
 ]

@@ -9,13 +9,15 @@ from molt.cluster.errors import Expired, Rejected, Request
 from molt.cluster.options import deletion, filled, typed, writing
 from molt.cluster.resources import ACCOUNTS, NODES, PODS, Resource, segment
 from molt.cluster.stream import events
-from molt.cluster.transport import Call, Transport
+from molt.cluster.transport import Call, Transport, items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from molt.cluster.options import LogLimits
 
+APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
 PAGE: Final = 500  # objects per answer of a list, as kubectl's
 WATCH_SECONDS: Final = 300.0
 GRACE: Final = 5.0  # seconds that a watch's end may come late
@@ -67,6 +69,17 @@ class Cluster:
         """Return the object, or raise NotFound."""
         return self._send("get", "GET", resource, namespace, name)
 
+    def list_within(
+        self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """Return the objects as `list` does, from one answer of at most `most` bytes; raises TooLarge beyond that.
+
+        For what tenants may make as many, and as large, as they like.
+        """
+        asked = Request("list", resource.group, resource.plural, namespace)
+        call = Call("GET", _path(resource, namespace), asked, filled(fieldSelector=fields))
+        return items(asked, self._transport.read(call, self.requests, most + 1), most)
+
     def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
@@ -75,7 +88,7 @@ class Cluster:
         When the pages expire half-way all is read anew in one answer, as client-go's pager does.
         """
         query = filled(labelSelector=labels, fieldSelector=fields)
-        items: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
         token, page = "", {"limit": str(PAGE)}
         while True:
             try:
@@ -85,12 +98,12 @@ class Cluster:
             except Expired:
                 if not token:
                     raise
-                items, token, page = [], "", {}
+                found, token, page = [], "", {}
                 continue
-            items += answer.get("items") or []
+            found += answer.get("items") or []
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
-                return items
+                return found
 
     def watch(
         self,
@@ -154,16 +167,9 @@ class Cluster:
         dry_run: bool = False,
     ) -> dict[str, Any]:
         """Create or change the object `body.metadata.name` so that it has these fields (server-side apply, force)."""
-        return self._send(
-            "patch",
-            "PATCH",
-            resource,
-            namespace,
-            body["metadata"]["name"],
-            query=writing(manager=manager, dry_run=dry_run) | {"force": "true"},
-            body=typed(resource, body),
-            content_type="application/apply-patch+yaml",
-        )
+        query = writing(manager=manager, dry_run=dry_run) | {"force": "true"}
+        name, whole = body["metadata"]["name"], typed(resource, body)
+        return self._send("patch", "PATCH", resource, namespace, name, query=query, body=whole, content_type=APPLY)
 
     def merge(
         self,
@@ -176,16 +182,9 @@ class Cluster:
         dry_run: bool = False,
     ) -> dict[str, Any]:
         """Apply a JSON merge patch; metadata.uid and .resourceVersion in it are preconditions, refused as Conflict."""
+        query, part = writing(dry_run=dry_run), subresource
         return self._send(
-            "patch",
-            "PATCH",
-            resource,
-            namespace,
-            name,
-            subresource=subresource,
-            query=writing(dry_run=dry_run),
-            body=patch,
-            content_type="application/merge-patch+json",
+            "patch", "PATCH", resource, namespace, name, subresource=part, query=query, body=patch, content_type=MERGE
         )
 
     def delete(

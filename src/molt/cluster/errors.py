@@ -6,6 +6,7 @@ PermanentError
 +-- Unauthorized    401: the token is not accepted
 +-- Forbidden       403: names the verb, the resource and what the API said
 +-- Rejected        400, 422 and any other 4xx
++-- TooLarge        the answer is larger than the caller has room for
 TemporaryError
 +-- Conflict        409, or 422 about the UID: a precondition (uid, resourceVersion) does not hold
 |   +-- AlreadyExists
@@ -46,6 +47,10 @@ class Forbidden(PermanentError):
 
 class Rejected(PermanentError):
     """The API read the request and refuses it as it stands."""
+
+
+class TooLarge(PermanentError):
+    """The answer is larger than the caller has room for; it was not read to its end."""
 
 
 class Conflict(TemporaryError):

@@ -15,7 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from molt.cluster.backoff import Backoff
-from molt.cluster.errors import Unavailable, refusal
+from molt.cluster.errors import TooLarge, Unavailable, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -144,6 +144,15 @@ def _object(asked: Request, body: bytes) -> dict[str, Any]:
         reason = f"{asked}: the answer is not a JSON object"
         raise Unavailable(reason)
     return answer
+
+
+def items(asked: Request, body: bytes, most: int) -> list[dict[str, Any]]:
+    """Return the objects of the list in `body`. Raises TooLarge when it has more than `most` bytes, and Unavailable."""
+    if len(body) > most:
+        reason = f"{asked}: the answer has more than {most} bytes"
+        raise TooLarge(reason)
+    found: list[dict[str, Any]] = _object(asked, body).get("items") or []
+    return found
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -136,7 +136,7 @@ def test_an_alert_is_ignored_for_a_reason_and_with_the_fewest_calls(
         namespace(),
         namespace("spared", **{"molt-project.io/exempt": "true"}),
         *(pod(space=space) for space in ("shop", "spared", "ended")),
-        pod("static", ownerReferences=[{"kind": "Node"}]),
+        pod("static", annotations={"kubernetes.io/config.mirror": "5f3c"}),
     )
     outcome = handled(world, **change)
     assert isinstance(outcome, Ignored)

@@ -5,7 +5,7 @@
 | none, another UID, terminating           | gone, terminating             | carry on  |
 | in quarantine by this alert              | isolated before               | repeat    |
 | in quarantine by another alert, by hand  | already in quarantine         | stop      |
-| marked only, its labels still on         | none                          |           |
+| marked, with other labels on            | none                          |           |
 | in a protected namespace, static         | the guard's reason            | stop      |
 | any other                                | none                          |           |
 """
@@ -69,6 +69,8 @@ MARKED = {marks.COMPROMISED: "true"}
             Excuse("already in quarantine, by hand", Next.STOP),
         ),
         (_pod(labels=MARKED | {"app": "web"}), None),
+        (_pod(labels=MARKED | {"app": "web"}, annotations={marks.ORIGINAL_LABELS: "{}"}), None),
+        (_pod(labels=MARKED | {"app": "web"}, annotations={marks.ORIGINAL_LABELS: '{"app":"web"}'}), None),
         (_pod(labels=MARKED, annotations={marks.ALERT: "alert-0"}), None),
         (
             _pod(annotations={"kubernetes.io/config.mirror": "x"}),
@@ -128,6 +130,17 @@ def test_a_pod_that_wears_the_mark_already_is_isolated_all_the_same() -> None:
     assert '{"app":"web"}' == patch["annotations"][marks.ORIGINAL_LABELS]
 
 
+def test_what_was_kept_before_is_kept() -> None:
+    """A pod in quarantine that somebody has labelled since is isolated anew, and no label is lost."""
+    pod = _pod(
+        labels={**MARKED, "examined": "yes"},
+        annotations={marks.ORIGINAL_LABELS: '{"app":"web"}', marks.ALERT: "alert-0"},
+    )
+    patch = isolation.patch(pod, SLIP, NOW)["metadata"]
+    assert {"examined": None, marks.COMPROMISED: "true"} == patch["labels"]
+    assert '{"app":"web","examined":"yes"}' == patch["annotations"][marks.ORIGINAL_LABELS]
+
+
 def test_a_retiring_pod_keeps_the_labels_from_before_its_move() -> None:
     """What a release must bring back are the labels that the pod had before it was moved."""
     pod = _pod(
@@ -159,6 +172,8 @@ def test_the_policy_denies_all_both_ways_to_marked_pods_only() -> None:
     assert {
         "podSelector": {"matchLabels": {"molt-project.io/compromised": "true"}},
         "policyTypes": ["Ingress", "Egress"],
+        "ingress": [],
+        "egress": [],
     } == policy["spec"]
     assert ("molt-quarantine", "shop") == (policy["metadata"]["name"], policy["metadata"]["namespace"])
 

@@ -107,10 +107,16 @@ def test_which_way_a_policy_opens(spec: dict[str, Any], opened: str) -> None:
     assert [f"NetworkPolicy: other lets it have {opened}"] == list(leaks.of_policies(_pod(), [_policy({}, **spec)]))
 
 
+def test_our_own_policy_opened_is_told() -> None:
+    """A name is no proof of what stands in it."""
+    opened = _policy({}, name=marks.ISOLATION, **OPEN)
+    assert [f"NetworkPolicy: {marks.ISOLATION} lets it have ingress"] == list(leaks.of_policies(_pod(), [opened]))
+
+
 @pytest.mark.parametrize(
     "policy",
     [
-        _policy({}, name=marks.ISOLATION, **OPEN),
+        _policy({}, name=marks.ISOLATION, ingress=[], egress=[]),
         _policy({"matchLabels": {"app": "web"}}, **OPEN),
         _policy({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, **OPEN),
         _policy({}, policyTypes=["Ingress", "Egress"]),
@@ -166,7 +172,7 @@ def test_a_token_leaks_without_the_fence(volumes: Any, unfenced: str, findings: 
 @pytest.mark.parametrize(
     ("findings", "if_leaky", "itinerary", "follows"),
     [
-        (["HostPID: x"], "Terminate", (ROTATE,), (TERMINATE, ROTATE)),
+        (["HostPID: x"], "Terminate", (ROTATE,), (Step("terminate", {"force": True}), ROTATE)),
         (["HostPID: x"], "CordonNode", (), (CORDON,)),
         (["HostPID: x"], "Keep", (ROTATE,), (ROTATE,)),
         (["HostPID: x"], None, (ROTATE,), (ROTATE,)),

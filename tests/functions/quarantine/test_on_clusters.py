@@ -92,6 +92,26 @@ def test_a_tick_takes_a_pod_that_is_gone_off_the_list(here: Installation) -> Non
         assert "stale" not in _fenced(here)
 
 
+def test_a_policy_that_somebody_opens_is_closed(here: Installation) -> None:
+    """Altered or deleted: by the next isolation in the namespace, and by the tick; until then it is told as a leak."""
+    opened = {"spec": {"ingress": [{}], "egress": [{}], "policyTypes": ["Ingress"]}}
+    tick = event_of(slip_for({"metadata": {"namespace": "x", "name": "x", "uid": "x"}}), type=TICK, data={})
+    with here.account("quarantine") as cluster:
+        first, second, _ = here.deployment()
+        handle(event_of(slip_for(first, QUARANTINE)), cluster, SystemClock())
+        sound = here.admin.get(NETWORK_POLICIES, marks.ISOLATION, here.namespace)["spec"]
+        here.admin.merge(NETWORK_POLICIES, marks.ISOLATION, opened, here.namespace)
+        handle(event_of(slip_for(second, QUARANTINE)), cluster, SystemClock())
+        assert sound == here.admin.get(NETWORK_POLICIES, marks.ISOLATION, here.namespace)["spec"]
+        for harm in (
+            lambda: here.admin.merge(NETWORK_POLICIES, marks.ISOLATION, opened, here.namespace),
+            lambda: here.admin.delete(NETWORK_POLICIES, marks.ISOLATION, here.namespace),
+        ):
+            harm()
+            handle(tick, cluster, SystemClock())
+            assert sound == here.admin.get(NETWORK_POLICIES, marks.ISOLATION, here.namespace)["spec"]
+
+
 def test_a_rehearsal_is_checked_by_the_server_and_changes_nothing(here: Installation) -> None:
     """The server takes the policy and the patch as they are, and keeps neither."""
     with here.account("quarantine") as cluster:

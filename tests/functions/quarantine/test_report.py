@@ -185,3 +185,28 @@ def test_a_tick_mends_the_fence(cluster: FakeCluster, clock: FakeClock) -> None:
     assert Skipped("the fence is as the labels say") == handle(tick, cluster, clock)
     cluster.failing["list", "fences"] = NotFound("no such kind")
     assert Skipped("the kind Fence is not installed") == handle(tick, cluster, clock)
+
+
+def test_a_tick_closes_every_namespace_that_it_can(cluster: FakeCluster, clock: FakeClock) -> None:
+    """One that refuses, or is gone, holds up no other; what failed is raised in the end."""
+    tick = event_of(slip_for(cluster.pod("solo"), QUARANTINE), type=TICK, data={})
+    _handled(cluster, clock)
+    del cluster.objects["networkpolicies", "shop", marks.ISOLATION]
+    handle(tick, cluster, clock)
+    assert ("networkpolicies", "shop", marks.ISOLATION) in cluster.objects
+    cluster.failing["patch", "networkpolicies"] = NotFound("the namespace is gone")
+    handle(tick, cluster, clock)
+    cluster.failing["patch", "networkpolicies"] = Forbidden("no")
+    with pytest.raises(Forbidden):
+        handle(tick, cluster, clock)
+
+
+def test_more_than_there_is_room_for_is_not_read(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A tenant's thousand large policies are a finding, and no end of the process."""
+    for number in range(5):
+        bloat = {"name": f"p{number}", "namespace": "shop", "annotations": {"x": "x" * 1_000_000}}
+        cluster.put(NETWORK_POLICIES, {"metadata": bloat, "spec": {"podSelector": {}}})
+    _, slip = _handled(cluster, clock)
+    assert any(
+        leak.startswith("Unknown: other NetworkPolicies: the answer has") for leak in slip.trail[0].details["leaks"]
+    )

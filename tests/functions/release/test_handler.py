@@ -226,7 +226,7 @@ def test_killed_after_any_call_the_next_ticks_complete_it(clock: FakeClock, end:
     [
         {"deletionTimestamp": "2026-11-24T12:00:00Z"},
         {"namespace": "kube-system"},
-        {"ownerReferences": [{"kind": "Node"}]},
+        {"annotations": {marks.RELEASE: "true", "kubernetes.io/config.mirror": "0f"}},
     ],
 )
 def test_who_is_never_due(clock: FakeClock, metadata: dict[str, Any]) -> None:

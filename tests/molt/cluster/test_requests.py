@@ -17,6 +17,7 @@ from molt.cluster import (
     LogLimits,
     Rejected,
     Request,
+    TooLarge,
     Unavailable,
 )
 from tests.molt.cluster.stub import Stub, answer, refuse
@@ -224,3 +225,15 @@ def test_a_checkpoint_is_asked_of_the_kubelet_once(cluster: Cluster, stub: Stub)
         (seen.method, seen.path) for seen in stub.seen
     ]
     assert [Request("create", "", "nodes/proxy")] * 2 == cluster.requests
+
+
+def test_a_list_within_bounds(cluster: Cluster, stub: Stub) -> None:
+    """As many bytes as there is room for, and not one more; what is no list is no answer."""
+    body = b'{"items": [{"metadata": {"name": "web-0"}}]}'
+    stub.will(answer(body), answer(body), answer(b'{"items": null}'))
+    assert [POD] == cluster.list_within(len(body), PODS, "shop", fields="spec.nodeName=n")
+    assert {"fieldSelector": "spec.nodeName=n"} == stub.seen[0].query
+    with pytest.raises(TooLarge, match=f"list pods in namespace shop: the answer has more than {len(body) - 1} bytes"):
+        cluster.list_within(len(body) - 1, PODS, "shop")
+    assert [] == cluster.list_within(99, PODS, "shop")
+    assert [Request("list", "", "pods", "shop")] * 3 == cluster.requests
