@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,6 +80,22 @@ def test_apply_creates_then_owns(space: Space) -> None:
     again = space.api.patch(path, applied("made", a="1"), APPLY, fieldManager="molt", force="true")
     assert (200, {"a": "1"}) == (again.status, again.body["data"])
     assert ["molt"] == [entry["manager"] for entry in again.body["metadata"]["managedFields"]]
+
+
+def test_apply_of_an_empty_list(space: Space) -> None:
+    """It says that there is nothing, and takes out what somebody else has put in; one that is not named leaves it."""
+    path = space.path("networkpolicies", "closed")
+    head = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "closed"}}
+    spec: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    closed = head | {"spec": spec | {"ingress": []}}
+    first = space.api.patch(path, closed, APPLY, fieldManager="molt", force="true").object()
+    assert spec == first["spec"]
+    opened: dict[str, Any] = {"spec": {"ingress": [{}], "egress": [{}]}}
+    space.api.patch(path, opened, fieldManager="tenant").object()
+    again = space.api.patch(path, closed, APPLY, fieldManager="molt", force="true").object()
+    assert spec | {"egress": [{}]} == again["spec"]
+    owned = {entry["manager"]: entry["fieldsV1"]["f:spec"].keys() for entry in again["metadata"]["managedFields"]}
+    assert {"molt": {"f:ingress", "f:podSelector", "f:policyTypes"}, "tenant": {"f:egress"}} == owned
 
 
 def test_apply_conflict(space: Space) -> None:

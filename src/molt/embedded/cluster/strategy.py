@@ -38,8 +38,11 @@ METADATA: Final = frozenset(
 KEEPS_EMPTY_LISTS: Final = ("apiextensions.k8s.io", "discovery.k8s.io", "rbac.authorization.k8s.io")
 
 
-def decode(kind: Kind, obj: Any, namespace: str | None, name: str | None) -> Object:
-    """Return an object of `kind` as it was sent, in the form in which it is kept. Raises Refused (400)."""
+def decode(kind: Kind, obj: Any, namespace: str | None, name: str | None, *, empty: bool = False) -> Object:
+    """Return an object of `kind` as it was sent, in the form in which it is kept. Raises Refused (400).
+
+    With `empty` it still has its empty lists, as a configuration to apply: they say that there is nothing.
+    """
     if not isinstance(obj, dict):
         shown = f"couldn't get version/kind; json parse error: json: cannot unmarshal {schema.type_name(obj)}"
         raise bad_request(f"{shown} into Go value of type struct")
@@ -52,11 +55,19 @@ def decode(kind: Kind, obj: Any, namespace: str | None, name: str | None) -> Obj
         raise bad_request(f'{sent} in version "{kind.version}" cannot be handled as a {kind.kind}')
     found["metadata"] = _metadata(kind, found.get("metadata") or {})
     _place(found["metadata"], kind, namespace, name)
-    if kind.crd is None:
-        head = {key: found.pop(key) for key in ("apiVersion", "kind", "metadata")}
-        found = head | _compact(found, lists=kind.group not in KEEPS_EMPTY_LISTS)
+    found = compacted(kind, found, empty=empty)
     events.check_time(kind, found)
     return events.stored(kind, found)
+
+
+def compacted(kind: Kind, obj: Object, *, empty: bool = False) -> Object:
+    """Return an object of a built-in kind without what Go's omitempty drops, with `empty` but for its empty lists."""
+    if kind.crd is not None:
+        return obj
+    head = {key: obj[key] for key in ("apiVersion", "kind", "metadata")}
+    body = {key: value for key, value in obj.items() if key not in head}
+    kept: Object = _compact(body, lists=not empty and kind.group not in KEEPS_EMPTY_LISTS)
+    return head | kept
 
 
 def _metadata(kind: Kind, sent: Any) -> Object:

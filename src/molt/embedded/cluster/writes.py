@@ -122,7 +122,7 @@ class Writer:
         return Answer(OK, self._store.update(kind.store, new, dry_run=chosen.dry_run), tuple(warnings))
 
     def _apply(self, request: Request, place: Place, kind: Kind, body: Any, chosen: Options) -> Answer:
-        config = strategy.decode(kind, body, place.namespace if kind.namespaced else None, place.name)
+        config = strategy.decode(kind, body, place.namespace if kind.namespaced else None, place.name, empty=True)
         if config["metadata"].pop("managedFields", None):
             raise bad_request("metadata.managedFields must be nil")
         typed.check(kind, config)
@@ -134,7 +134,7 @@ class Writer:
                 raise
             self._may(request, replace(place, verb="create"))
             return self._applied_anew(kind, config, chosen)
-        obj = ownership.apply(kind, old, config, writer, force=chosen.force)
+        obj = strategy.compacted(kind, ownership.apply(kind, old, config, writer, force=chosen.force))
         # Nobody manages anything of an object that is no more than its name.
         managers = {name: value for name, value in obj["metadata"].items() if name == "managedFields"}
         new, warnings = _judged(kind, old, obj, place.subresource, chosen)
@@ -149,7 +149,7 @@ class Writer:
             text = f"uid mismatch: the provided object specified uid {metadata['uid']}"
             raise conflict(kind.key, metadata["name"], f"{text}, and no existing object was found")
         writer = chosen.writer(kind, operation=ownership.APPLY)
-        obj = ownership.apply(kind, None, config, writer, force=chosen.force)
+        obj = strategy.compacted(kind, ownership.apply(kind, None, config, writer, force=chosen.force))
         return self._create(kind, obj, chosen, owned=True)
 
     def stored(self, place: Place, kind: Kind) -> Object:
