@@ -18,6 +18,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from molt import marks
 from molt.events import deterministic_id
 from molt.outcome import PermanentError
 
@@ -116,12 +117,20 @@ def unpack(data: bytes) -> Bundle:
         texts = [manifest["bundle"], custody["collectedAt"], custody["alert"]["id"], custody["policy"]["name"]]
         texts += [custody["pod"][name] for name in ("namespace", "name", "uid")]
         texts += [text for one in bundle.missing for text in (one.what, one.why)]
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError("a text is none")
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadBundle(f"no readable {MANIFEST} and {CUSTODY}: {error!r}") from None
+    if not all(isinstance(text, str) for text in texts):
+        raise BadBundle(f"no readable {MANIFEST} and {CUSTODY}: a text is none")
     if wrong := _differences(files, listed):
         raise BadBundle(wrong)
+    return bundle
+
+
+def opened(name: str, data: bytes) -> Bundle:
+    """Return the bundle `name` in a file. Raises BadBundle for another one, too."""
+    bundle = unpack(data)
+    if bundle.manifest["bundle"] != name:
+        raise BadBundle(f"is another bundle: {marks.printable(bundle.manifest['bundle'], 64)}")
     return bundle
 
 

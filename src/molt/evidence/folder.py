@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOCK: Final = ".lock"
 _DRAFT: Final = ".draft"
+"""What is being written stands here, beside the folders of what was: only one writes at a time."""
 
 
 class Folder:
@@ -52,7 +53,7 @@ class Folder:
             if path.exists():
                 return False
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            draft = path.with_name(path.name + _DRAFT)
+            draft = self.root / _DRAFT
             draft.unlink(missing_ok=True)  # left by a kill
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
                 file.write(data)
@@ -70,7 +71,7 @@ class Folder:
                 names = sorted(path.name for path in (self.root / prefix).iterdir())
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        return [prefix + name for name in names if not name.endswith(_DRAFT)]
+        return [prefix + name for name in names]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
