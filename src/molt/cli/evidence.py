@@ -96,7 +96,8 @@ def verify(
 def _archive(context: typer.Context, store: str, state: Path | None) -> Archive:
     """Return the archive that the options name; complain and end with exit code 2 for a store that can be no folder.
 
-    Exit code 3: there is none. The local runtime's own is made with the first bundle; a store that somebody names is one that he has.
+    Exit code 3: there is none. The local runtime's own is made with the first bundle; a store that somebody names
+    is one that he has.
     """
     if not store:
         return Archive(Folder(folder(context, state).evidence))

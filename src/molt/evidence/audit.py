@@ -1,9 +1,9 @@
 """Whether an archive is what was written: the bundles, the index's chain, and both against each other.
 
 Found without help from outside: an altered bundle, one that is gone, one that is not in the index; an altered, removed,
-inserted or moved line; a line that tells of its bundle what that does not say; a file beside them that is neither. Not
-found: a chain made anew from some line on, with all bundles to match, or an end cut off together with its bundles. A hash
-that was kept elsewhere finds those too: `anchors`.
+inserted or moved line; a line that tells of its bundle what that does not say; a file beside them that is neither.
+Not found: a chain made anew from some line on, with all bundles to match, or an end cut off together with its bundles.
+A hash that was kept elsewhere finds those too: `anchors`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK: Final = ".lock"
+PATIENCE: Final = 5.0
+"""Seconds that a write waits for another process's: it takes some milliseconds, and a lock may be held for ever."""
+_PAUSE: Final = 0.01
 _DRAFT: Final = ".draft"
 """What is being written stands here, beside the folders of what was: only one writes at a time."""
 
@@ -75,11 +79,24 @@ class Folder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Wait until no other process writes."""
+        """Wait until no other process writes. Raises TemporaryError when one does for too long."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.root / LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            end = time.monotonic() + PATIENCE
+            while not _locked(lock.fileno()):
+                if time.monotonic() >= end:
+                    raise TemporaryError(f"evidence store {self.root}: locked by another for {PATIENCE} seconds")
+                time.sleep(_PAUSE)
             yield
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock if nobody has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _flush(folder: Path) -> None:

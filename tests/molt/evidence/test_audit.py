@@ -54,6 +54,11 @@ class Scene:
         rewrite(self.file(f"b{number}"), b"none")
         rewrite(self.line(number), replace(self.entry(number), size=4, sha256=digest(b"none")).line())
 
+    def litter(self, *keys: str) -> None:
+        """Add files."""
+        for key in keys:
+            rewrite(self.root / key, b"x")
+
     def forge(self, first: int, name: str = "") -> None:
         """Replace a bundle, by another one if it is named, and make all lines anew from its on."""
         data = bundle(name or f"b{first}", "innocent")
@@ -168,18 +173,15 @@ TAMPERING = [
         id="the last bundle replaced by another one, its line made to match",
     ),
     pytest.param(
-        lambda scene: [
-            rewrite(scene.root / key, b"x")
-            for key in (
-                "index/evil.json",
-                "index/0000000001a.json",
-                "index/0000000000.json",
-                "index/0000000006.json.draft",
-                "bundles/b1",
-                "bundles/b1.tar.gz.draft",
-                "bundles/\x1b[2J",
-            )
-        ],
+        lambda scene: scene.litter(
+            "index/evil.json",
+            "index/0000000001a.json",
+            "index/0000000000.json",
+            "index/0000000006.json.draft",
+            "bundles/b1",
+            "bundles/b1.tar.gz.draft",
+            "bundles/\x1b[2J",
+        ),
         [
             *(
                 f"index/{name}: {STRAY}"

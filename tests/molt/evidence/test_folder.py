@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 from pathlib import Path
 
 import pytest
 
+from molt.evidence import folder as folders
 from molt.evidence.archive import ATTEMPTS, Archive, key_of
 from molt.evidence.audit import verify
-from molt.evidence.folder import Folder
+from molt.evidence.folder import LOCK, Folder
 from molt.outcome import TemporaryError
 from tests.molt.evidence.made import bundle
 
@@ -52,6 +54,17 @@ def test_a_broken_volume_may_come_back(tmp_path: Path) -> None:
     (tmp_path / "store" / "a" / "b").mkdir(parents=True)
     with pytest.raises(TemporaryError, match="Is a directory"):
         Folder(tmp_path / "store").read("a/b")
+
+
+def test_a_lock_that_is_held_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has it may hang; the next try may find it free."""
+    monkeypatch.setattr(folders, "PATIENCE", 0.02)
+    folder = Folder(tmp_path)
+    with (tmp_path / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TemporaryError, match=r"locked by another for 0\.02 seconds"):
+            folder.create("a/b", b"1")
+    assert folder.create("a/b", b"1")
 
 
 def _keep(root: str, start: int) -> None:
