@@ -50,6 +50,25 @@ def test_a_store_that_is_no_folder_is_exit_code_2(molt: Molt) -> None:
     assert "'s3://bucket/x' is no folder: file:///path; copy a bucket into a folder first" in result.err
 
 
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_a_folder_that_is_not_there_is_exit_code_3(molt: Molt, tmp_path: Path, command: str) -> None:
+    """A slip of the pen is not an archive in which all is well."""
+    result = molt("evidence", command, "--store", (tmp_path / "typo").as_uri())
+    assert (3, "", f"molt: there is no folder {tmp_path / 'typo'}\n") == (result.code, result.out, result.err)
+
+
+def test_a_bundle_that_is_not_the_one_of_the_index_is_shown_with_a_warning(molt: Molt, state: StateFolder) -> None:
+    """Altered, or without a line: on standard error, so that a file of it is written as it is."""
+    kept(state.evidence, "b1")
+    rewrite(state.evidence / "bundles" / "b1.tar.gz", bundle("b1", "innocent"))
+    shown = molt("evidence", "show", ID, "--file", "logs/main.log")
+    altered = "molt: bundle b1 was altered: it is not the file that the index has the sum of\n"
+    assert (1, "innocent", altered) == (shown.code, shown.out, shown.err)
+    (state.evidence / key_of(1)).unlink()
+    shown = molt("evidence", "show", ID)
+    assert (1, True, True) == (shown.code, "pod.json" in shown.out, "is not in the index" in shown.err)
+
+
 def test_a_bundle_is_shown(molt: Molt, state: StateFolder) -> None:
     """Who collected it, when, for what; each file with its sum, and what is missing."""
     kept(state.evidence, "b1")

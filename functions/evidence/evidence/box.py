@@ -50,11 +50,13 @@ class Box:
 
     def put_list(self, path: str, objects: Sequence[Mapping[str, Any]]) -> None:
         """Take a list of objects without their credentials; of one that is too large the last ones."""
-        kept = [redacted(obj) for obj in objects]
-        sizes = [len(document(obj)) + 64 for obj in kept]  # more than the list adds to each
-        first, size = len(kept), 0
-        while first and size + sizes[first - 1] <= self.room:
-            first -= 1
-            size += sizes[first]
-        truncated = f"the last {len(kept) - first} of {len(kept)} objects" if first else ""
-        self.put(path, document(kept[first:]), truncated)
+        kept: list[dict[str, Any]] = []
+        size = len(document([]))
+        for obj in reversed(objects):
+            one = redacted(obj)
+            size += len(document([one])) - len(document([]))  # a line's end and a comma take what its brackets took
+            if size > self.room:
+                break
+            kept.insert(0, one)
+        truncated = f"the last {len(kept)} of {len(objects)} objects" if len(kept) < len(objects) else ""
+        self.put(path, document(kept), truncated)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 KUBE_SYSTEM: Final = "kube-system"
 TIME: Final = timedelta(seconds=20)
-"""No log is asked for when collecting has taken so long; a kubelet that hangs takes 20 seconds more."""
+"""Nothing is asked for once collecting has taken so long; what is under way then takes up to 30 seconds more."""
+OWNERS: Final = 16
+"""Owners that are looked at: two or three are usual, and whoever makes a pod may write any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,17 @@ class Collector:
     slip: Slip
     wanted: Wanted
     box: Box = field(default_factory=Box)
+    end: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to count the time."""
+        self.end = self.clock.now() + TIME
 
     def collect(self, pod: Object | None) -> None:
         """Collect everything about the target, which `pod` is; None: it is gone, and only what is left is collected.
 
         Raises TemporaryError, if `wanted` is patient, when something that is missing may be had by a later try.
         """
-        began = self.clock.now()
         box, target = self.box, self.slip.target
         box.put_object("pod.json", pod) if pod else box.lack("pod.json", "the pod is gone")
         box.put("alert.json", document(self.slip.alert))
@@ -66,12 +72,14 @@ class Collector:
         space = target.namespace
         self._put("networkpolicies.json", lambda: plan.applying(self.cluster.list(NETWORK_POLICIES, space), pod))
         self._put("services.json", lambda: plan.serving(self.cluster.list(SERVICES, space), pod))
-        if self.wanted.checkpoint:  # before the logs: memory changes faster
+        self._logs(pod)
+        if self.wanted.checkpoint:  # after the logs: it takes the longest, and need not succeed
             self._checkpoints(pod)
-        self._logs(pod, began + TIME)
 
     def identity(self) -> str:
         """Return what tells this cluster from all others: the UID of the namespace kube-system; "" when unknown."""
+        if self._late("cluster id", essential=False):
+            return ""
         try:
             return str(self.cluster.get(NAMESPACES, KUBE_SYSTEM)["metadata"]["uid"])
         except PermanentError as error:
@@ -84,9 +92,12 @@ class Collector:
         return sorted(found, key=lambda event: (event["metadata"].get("creationTimestamp") or "", _name(event)))
 
     def _owners(self, pod: Object) -> None:
-        """Collect the owners, and theirs; each once."""
+        """Collect the owners, and theirs; each once, and so many of them: the controllers up to the top first."""
         left, seen = plan.owners(pod), set[str]()
         while left:
+            if len(seen) == OWNERS:
+                self.box.lack("owners", f"no more than {OWNERS} are looked at", essential=False)
+                return
             owner = left.pop(0)
             path = f"owners/{owner.kind}-{owner.name}.json"
             if owner.uid in seen:
@@ -100,7 +111,7 @@ class Collector:
             def fetch(path: str = path, name: str = owner.name, resource: Any = resource) -> None:
                 obj = self.cluster.get(resource, name, self.slip.target.namespace)
                 self.box.put_object(path, obj)
-                left.extend(plan.owners(obj))
+                left[:0] = plan.owners(obj)
 
             self._try(path, fetch)
 
@@ -112,6 +123,8 @@ class Collector:
             if not container.running:
                 self.box.lack(path, "the container does not run", essential=False)
                 continue
+            if self._late(path, essential=False):
+                continue
             try:
                 answer = self.cluster.checkpoint(node, self.slip.target.namespace, _name(pod), container.name)
             except (PermanentError, TemporaryError) as error:
@@ -119,26 +132,23 @@ class Collector:
             else:
                 self.box.put(path, document({"node": node, "answer": answer}))
 
-    def _logs(self, pod: Object, end: datetime) -> None:
+    def _logs(self, pod: Object) -> None:
         """Collect the logs: first of every container as it is, then of the runs before."""
         known = plan.containers(pod)
         for container in known:
             path = f"logs/{container.name}.log"
             if container.started:
-                self._log(path, container.name, end)
+                self._log(path, container.name)
             else:
                 self.box.lack(path, "the container has not started", essential=False)
         for container in known:
             if container.restarted:
-                self._log(f"logs/{container.name}.previous.log", container.name, end, previous=True)
+                self._log(f"logs/{container.name}.previous.log", container.name, previous=True)
 
-    def _log(self, path: str, container: str, end: datetime, *, previous: bool = False) -> None:
+    def _log(self, path: str, container: str, *, previous: bool = False) -> None:
         room, lines, target = self.box.room, self.wanted.log_lines, self.slip.target
         if not room:
             self.box.lack(path, f"the bundle's cap of {self.box.total} bytes is reached", essential=False)
-            return
-        if self.clock.now() >= end:
-            self.box.lack(path, f"collecting took more than {TIME.seconds} seconds", essential=not previous)
             return
 
         def fetch() -> None:
@@ -153,6 +163,8 @@ class Collector:
 
     def _try(self, path: str, fetch: Callable[[], None], *, essential: bool = True) -> None:
         """Fetch something; what cannot be had is missing, unless a later try may help and is wanted."""
+        if self._late(path, essential=essential):
+            return
         try:
             fetch()
         except NotFound as error:
@@ -163,6 +175,13 @@ class Collector:
             if self.wanted.patient:
                 raise
             self.box.lack(path, error.reason, essential=essential)
+
+    def _late(self, path: str, *, essential: bool) -> bool:
+        """Note that there is no time left for something, when there is none."""
+        late = self.clock.now() >= self.end
+        if late:
+            self.box.lack(path, f"collecting took more than {TIME.seconds} seconds", essential=essential)
+        return late
 
 
 def _cut(data: bytes, limits: LogLimits) -> str:

@@ -35,6 +35,7 @@ PATIENCE: Final = timedelta(seconds=10)
 """How old an event may be for a failure that may pass to be tried again, when the policy says `Continue`: isolating the
 pod waits for it."""
 _SHOWN: Final = 8  # names of missing things in a reason
+_LONGEST: Final = 1024  # characters of a reason: names in it are of any length, and a slip's reason is not
 
 
 def handler(objects: Objects, collector: str) -> Handler:
@@ -64,7 +65,8 @@ def handler(objects: Objects, collector: str) -> Handler:
                 raise
             return _without(slip, event, error.reason, now)
         if stops and (lacking := [missing for missing in bundle.missing if missing.essential]):
-            raise PermanentError(f"bundle {name} lacks {_named(lacking)}, and the policy says ifMissing: Stop")
+            lacks = marks.printable(_named(lacking), _LONGEST)
+            raise PermanentError(f"bundle {name} lacks {lacks}, and the policy says ifMissing: Stop")
         return _done(slip, event, entry, bundle, now)
 
     return handle
@@ -110,7 +112,7 @@ def _done(slip: Slip, event: Event, entry: Indexed, bundle: Bundle, now: datetim
     """Return the fact that follows; the same for a redelivery, since all of it comes from the slip and the bundle."""
     missing = bundle.missing
     lacks = f", without {_named(missing)}" if missing else ""
-    reason = f"bundle {entry.bundle}: {len(bundle.manifest['files'])} files{lacks}"
+    reason = marks.printable(f"bundle {entry.bundle}: {len(bundle.manifest['files'])} files{lacks}", _LONGEST)
     details = {"bundle": entry.bundle, "sha256": entry.sha256, "anchor": entry.hash, "missing": len(missing)}
     left = slip.record(Entry(FUNCTION, "acted", reason, entry.at, details))
     at = marks.time_of(entry.at) or now
@@ -119,7 +121,7 @@ def _done(slip: Slip, event: Event, entry: Indexed, bundle: Bundle, now: datetim
 
 def _without(slip: Slip, event: Event, why: str, now: datetime) -> Skipped:
     """Return the outcome when nothing could be kept, and the policy goes on all the same."""
-    reason = f"no evidence was kept: {why}"[:1024]
+    reason = marks.printable(f"no evidence was kept: {why}", _LONGEST)
     left = slip.record(Entry(FUNCTION, "skipped", reason, marks.stamp(now)))
     if not left.itinerary:
         return Skipped(reason)
@@ -133,7 +135,8 @@ def _rehearsed(slip: Slip, event: Event, one: Collector, now: datetime) -> Done:
     logs = [container.name for container in known if container.started]
     owned = [f"{owner.kind} {owner.name}" for owner in plan.owners(pod)] if pod else []
     what = ", ".join([*owned, *(f"log of {name}" for name in logs)]) or "nothing of the pod, which is gone"
-    reason = f"would collect {what}, events, node, network policies, services and alert"[:1024]
+    told = f"would collect {what}, events, node, network policies, services and alert"
+    reason = marks.printable(told, _LONGEST)
     fact = slip.record(Entry(FUNCTION, "rehearsed", reason, marks.stamp(now)))
     return Done(fact.event(function=FUNCTION, type=COLLECTED, cause=event, time=now), reason, rehearsed=True)
 

@@ -84,10 +84,10 @@ def images(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def owners(obj: Mapping[str, Any]) -> list[Owner]:
-    """Return the object's owners."""
+    """Return the object's owners, its controller first."""
     return [
         Owner(one["kind"], one["name"], one["uid"], OWNERS.get((one["apiVersion"], one["kind"])))
-        for one in obj["metadata"].get("ownerReferences") or ()
+        for one in sorted(obj["metadata"].get("ownerReferences") or (), key=lambda one: not one.get("controller"))
     ]
 
 

@@ -46,15 +46,23 @@ def show(
     state: StateOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show who collected a bundle and why, what is in it and what is missing. Exit code 3: there is no such bundle."""
+    """Show who collected a bundle and why, what is in it and what is missing. Exit code 3: there is no such bundle.
+
+    Exit code 1, and a word on standard error: it is not what the index says of it; `verify` looks at the index too.
+    """
     archive = _archive(context, store, state)
-    found = unpack(archive.file(_name(archive, bundle)) or b"")
+    name = _name(archive, bundle)
+    data = archive.file(name) or b""
+    found = unpack(data)
     if file:
         _write(found, file)
     elif json_:
         show_json({"custody": found.custody, "manifest": found.manifest})
     else:
         _describe(found)
+    if wrong := audit.problem(data, archive.entry(name)):
+        complain(f"bundle {name} {wrong}")
+        raise typer.Exit(EXIT_NO)
 
 
 def verify(
@@ -86,14 +94,22 @@ def verify(
 
 
 def _archive(context: typer.Context, store: str, state: Path | None) -> Archive:
-    """Return the archive that the options name; complain and end with exit code 2 for a store that is no folder."""
+    """Return the archive that the options name; complain and end with exit code 2 for a store that can be no folder.
+
+    Exit code 3: there is none. The local runtime's own is made with the first bundle; a store that somebody names
+    is one that he has.
+    """
     if not store:
         return Archive(Folder(folder(context, state).evidence))
     try:
-        return Archive(Folder.at(store))
+        found = Folder.at(store)
     except ValueError as error:
         complain(f"{error}; copy a bucket into a folder first, the layout is the same")
         raise typer.Exit(EXIT_USAGE) from None
+    if not found.root.is_dir():
+        complain(f"there is no folder {found.root}")
+        raise typer.Exit(EXIT_ABSENT)
+    return Archive(found)
 
 
 def _name(archive: Archive, start: str) -> str:

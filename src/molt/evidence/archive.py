@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
-from molt.evidence.bundle import BadBundle, Bundle, digest, unpack
+from molt.evidence.bundle import BadBundle, Bundle, digest, opened
 from molt.evidence.index import GENESIS, BadEntry, Entry
 from molt.outcome import TemporaryError
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 INDEX: Final = "index/"
 BUNDLES: Final = "bundles/"
-_KEY: Final = re.compile(INDEX + r"(\d{10})\.json", re.ASCII)
+_KEY: Final = re.compile(INDEX + r"(?!0{10})(\d{10})\.json", re.ASCII)
+_FILE: Final = re.compile(BUNDLES + r"(.+)\.tar\.gz", re.DOTALL)
 ATTEMPTS: Final = 50
 """Numbers that other writers may take from under one before it gives up and is delivered again."""
 
@@ -57,7 +58,12 @@ class Archive:
 
     def names(self) -> list[str]:
         """Return the names of the bundles there are, in the index or not."""
-        return [key.removeprefix(BUNDLES).removesuffix(".tar.gz") for key in self._objects.keys(BUNDLES)]
+        return [found[1] for key in self._objects.keys(BUNDLES) if (found := _FILE.fullmatch(key))]
+
+    def strays(self) -> list[str]:
+        """Return the keys beside lines and bundles that are neither: nothing here writes one."""
+        known = ((INDEX, _KEY), (BUNDLES, _FILE))
+        return [key for prefix, form in known for key in self._objects.keys(prefix) if not form.fullmatch(key)]
 
     def file(self, name: str) -> bytes | None:
         """Return a bundle's file."""
@@ -74,10 +80,10 @@ class Archive:
         if data is None:
             fresh = collect()
             if self._objects.create(f"{BUNDLES}{name}.tar.gz", fresh):
-                bundle = unpack(fresh)
+                bundle = opened(name, fresh)
                 return self._enter(name, fresh, bundle, seen), bundle
             data = self.file(name) or fresh
-        bundle = unpack(data)
+        bundle = opened(name, data)
         entry = self.entry(name) or self._enter(name, data, bundle, seen)
         if entry.sha256 != digest(data):
             raise BadBundle(f"bundle {name} was altered: it is not the file that the index has the sum of")

@@ -1,16 +1,19 @@
 """Whether an archive is what was written: the bundles, the index's chain, and both against each other.
 
 Found without help from outside: an altered bundle, one that is gone, one that is not in the index; an altered, removed,
-inserted or moved line. Not found: a chain made anew from some line on, with all bundles to match, or an end cut off
-together with its bundles. A hash that was kept elsewhere finds those too: `anchors`.
+inserted or moved line; a line that tells of its bundle what that does not say; a file beside them that is neither.
+Not found: a chain made anew from some line on, with all bundles to match, or an end cut off together with its bundles.
+A hash that was kept elsewhere finds those too: `anchors`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
 
-from molt.evidence.bundle import BadBundle, digest, unpack
+from molt import marks
+from molt.evidence.archive import entry_of
+from molt.evidence.bundle import BadBundle, digest, opened
 from molt.evidence.index import GENESIS, BadEntry, Entry
 
 if TYPE_CHECKING:
@@ -19,9 +22,12 @@ if TYPE_CHECKING:
     from molt.evidence.archive import Archive
 
 
+ORPHAN: Final = "is not in the index: its line was removed, or the function was killed before it wrote it"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, and where: a line of the index (`line 3`), a bundle, or an anchor."""
+    """What is wrong, and where: a line of the index (`line 3`), a bundle, another file, or an anchor."""
 
     where: str
     problem: str
@@ -46,6 +52,9 @@ def verify(archive: Archive, anchors: Iterable[str] = ()) -> Audit:
     entries: list[Entry] = []
     findings = list(_chain(archive, entries))
     findings += _bundles(archive, entries)
+    findings += [
+        Finding(marks.printable(key), "was added: it is neither a line nor a bundle") for key in archive.strays()
+    ]
     hashes = {entry.hash for entry in entries}
     findings += [
         Finding(f"anchor {anchor}", "no line of the index has this hash: what it stood for was removed or made anew")
@@ -87,21 +96,25 @@ def _bundles(archive: Archive, entries: Iterable[Entry]) -> Iterator[Finding]:
         if entry.bundle in entered:
             yield Finding(f"bundle {entry.bundle}", "is in the index a second time")
         entered.add(entry.bundle)
-        if problem := _wrong(archive.file(entry.bundle), entry):
-            yield Finding(f"bundle {entry.bundle}", problem)
+        if wrong := problem(archive.file(entry.bundle), entry):
+            yield Finding(f"bundle {entry.bundle}", wrong)
     for name in archive.names():
         if name not in entered:
-            problem = "is not in the index: its line was removed, or the function was killed before it wrote it"
-            yield Finding(f"bundle {name}", problem)
+            yield Finding(f"bundle {marks.printable(name)}", ORPHAN)
 
 
-def _wrong(data: bytes | None, entry: Entry) -> str:
+def problem(data: bytes | None, entry: Entry | None) -> str:
+    """Return what is wrong with a bundle's file and its line, "" for nothing; None: there is none."""
+    if entry is None:
+        return ORPHAN
     if data is None:
         return "is gone"
     if (len(data), digest(data)) != (entry.size, entry.sha256):
         return "was altered: it is not the file that the index has the sum of"
     try:
-        unpack(data)
+        bundle = opened(entry.bundle, data)
     except BadBundle as error:
         return error.reason
-    return ""
+    told, said = asdict(entry), asdict(entry_of(entry.number, entry.bundle, data, bundle, entry.prev))
+    differ = ", ".join(name for name in told if told[name] != said[name])
+    return f"says otherwise than its line ({differ}): one of the two was replaced" if differ else ""

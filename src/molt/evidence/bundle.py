@@ -18,6 +18,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from molt import marks
 from molt.events import deterministic_id
 from molt.outcome import PermanentError
 
@@ -29,6 +30,8 @@ MANIFEST: Final = "manifest.json"
 CUSTODY: Final = "custody.json"
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes that a bundle may unpack to; whoever reads one does not trust it."""
+READABLE: Final = 8 * 1024 * 1024
+"""Bytes of manifest and custody each: read as JSON, some bytes become many."""
 
 
 class BadBundle(PermanentError):
@@ -106,17 +109,28 @@ def unpack(data: bytes) -> Bundle:
     """Return the bundle in a file. Raises BadBundle when it is none, or its files are not those of its manifest."""
     files = _members(data)
     try:
-        manifest, custody = json.loads(files.pop(MANIFEST)), json.loads(files[CUSTODY])
+        manifest, custody = _record(files.pop(MANIFEST)), _record(files[CUSTODY])
         if manifest["format"] != FORMAT:
             raise BadBundle(f"format {manifest['format']}, not {FORMAT}")
-        listed = {one["path"]: (one["size"], one["sha256"]) for one in manifest["files"]}
+        listed = {str(one["path"]): (one["size"], one["sha256"]) for one in manifest["files"]}
         bundle = Bundle(manifest, custody, files)
-        _ = bundle.missing, custody["collectedAt"], custody["alert"]["id"], custody["policy"]["name"]
-        _ = [custody["pod"][name] for name in ("namespace", "name", "uid")]
-    except (KeyError, TypeError, ValueError) as error:
+        texts = [manifest["bundle"], custody["collectedAt"], custody["alert"]["id"], custody["policy"]["name"]]
+        texts += [custody["pod"][name] for name in ("namespace", "name", "uid")]
+        texts += [text for one in bundle.missing for text in (one.what, one.why)]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadBundle(f"no readable {MANIFEST} and {CUSTODY}: {error!r}") from None
+    if not all(isinstance(text, str) for text in texts):
+        raise BadBundle(f"no readable {MANIFEST} and {CUSTODY}: a text is none")
     if wrong := _differences(files, listed):
         raise BadBundle(wrong)
+    return bundle
+
+
+def opened(name: str, data: bytes) -> Bundle:
+    """Return the bundle `name` in a file. Raises BadBundle for another one, too."""
+    bundle = unpack(data)
+    if bundle.manifest["bundle"] != name:
+        raise BadBundle(f"is another bundle: {marks.printable(bundle.manifest['bundle'], 64)}")
     return bundle
 
 
@@ -130,6 +144,13 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _record(data: bytes) -> Any:
+    """Return the JSON of a file. Raises ValueError and RecursionError when it is none, or too much."""
+    if len(data) > READABLE:
+        raise ValueError(f"{len(data)} bytes")
+    return json.loads(data)
+
+
 def _members(data: bytes) -> dict[str, bytes]:
     """Return the files by their paths below the bundle's folder."""
     try:
@@ -137,14 +158,16 @@ def _members(data: bytes) -> dict[str, bytes]:
             plain = file.read(LARGEST + 1)
         if len(plain) > LARGEST:
             raise BadBundle(f"unpacks to more than {LARGEST} bytes")
-        with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
-            return {member.name.partition("/")[2]: _content(tar, member) for member in tar}
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        # "r:" is a tar as it is: what is in it is not unpacked once more.
+        with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as tar:
+            return {member.name.partition("/")[2]: _content(tar, member, len(plain)) for member in tar}
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise BadBundle(f"no tar.gz: {error}") from None
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:
+    """Return a plain file; one with holes is as large as it says it is, whatever is there of it."""
+    file = tar.extractfile(member) if member.isreg() and not member.issparse() and member.size <= most else None
     if file is None:
         raise BadBundle(f"{member.name} is no file")
     return file.read()

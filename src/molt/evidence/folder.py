@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK: Final = ".lock"
+PATIENCE: Final = 5.0
+"""Seconds that a write waits for another process's: it takes some milliseconds, and a lock may be held for ever."""
+_PAUSE: Final = 0.01
 _DRAFT: Final = ".draft"
+"""What is being written stands here, beside the folders of what was: only one writes at a time."""
 
 
 class Folder:
@@ -52,7 +57,7 @@ class Folder:
             if path.exists():
                 return False
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            draft = path.with_name(path.name + _DRAFT)
+            draft = self.root / _DRAFT
             draft.unlink(missing_ok=True)  # left by a kill
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
                 file.write(data)
@@ -70,15 +75,28 @@ class Folder:
                 names = sorted(path.name for path in (self.root / prefix).iterdir())
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        return [prefix + name for name in names if not name.endswith(_DRAFT)]
+        return [prefix + name for name in names]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Wait until no other process writes."""
+        """Wait until no other process writes. Raises TemporaryError when one does for too long."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.root / LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            end = time.monotonic() + PATIENCE
+            while not _locked(lock.fileno()):
+                if time.monotonic() >= end:
+                    raise TemporaryError(f"evidence store {self.root}: locked by another for {PATIENCE} seconds")
+                time.sleep(_PAUSE)
             yield
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock if nobody has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _flush(folder: Path) -> None:

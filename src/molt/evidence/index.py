@@ -16,6 +16,8 @@ from molt.evidence.bundle import digest
 from molt.outcome import PermanentError
 
 GENESIS: Final = "0" * 64
+LONGEST: Final = 256 * 1024
+"""Bytes of a line; an entry has some 500, and its texts are no longer than a slip lets them be."""
 _WORDS: Final = ("bundle", "sha256", "at", "alert", "policy", "namespace", "pod", "uid", "prev")
 _NUMBERS: Final = ("number", "size")
 
@@ -52,11 +54,13 @@ class Entry:
     @classmethod
     def parse(cls, line: bytes) -> Self:
         """Return the entry that a line is. Raises BadEntry unless it is one, byte for byte, with the hash it states."""
+        if len(line) > LONGEST:
+            raise BadEntry(f"no entry: {len(line)} bytes")
         try:
             found = json.loads(line)
             hashed = found.pop("hash")
             entry = cls(**found)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BadEntry(f"no entry: {error!r}") from None
         texts = all(isinstance(getattr(entry, name), str) for name in _WORDS)
         if not texts or not all(type(getattr(entry, name)) is int for name in _NUMBERS):

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from evidence.box import Box
-from evidence.collect import TIME, Collector, Wanted
+from evidence.collect import OWNERS, TIME, Collector, Wanted
 from molt import marks
 from molt.cluster import NotFound, Unavailable
-from molt.evidence.bundle import Item
+from molt.evidence.bundle import Item, document
 from tests.functions.evidence.world import Case, container, status, why
 from tests.functions.slips import QUARANTINE, slip_for
 
@@ -124,6 +124,22 @@ def test_of_a_long_list_the_last_ones_are_kept() -> None:
     assert 3000 < len(item.data) <= 6000
 
 
+def test_a_list_is_measured_as_it_is_written() -> None:
+    """With the blanks of its indentation, which grow with an object's lines; one byte less, and one object less."""
+    objects = [
+        {"metadata": {"name": f"e{number}", "annotations": {str(line): "" for line in range(100)}}}
+        for number in range(9)
+    ]
+    whole = len(document(objects))
+    kept = []
+    for cap in (whole, whole - 1, 3):
+        box = Box(item=cap)
+        box.put_list("events.json", objects)
+        assert len(box.items[0].data) <= cap
+        kept.append((len(json.loads(box.items[0].data)), box.items[0].truncated))
+    assert [(9, ""), (8, "the last 8 of 9 objects"), (0, "the last 0 of 9 objects")] == kept
+
+
 def test_collecting_ends_when_it_takes_too_long() -> None:
     """A kubelet that hangs for each log would outlast the broker's patience; the previous runs matter least."""
     case = Case()
@@ -138,6 +154,28 @@ def test_collecting_ends_when_it_takes_too_long() -> None:
     missing = _why(_collected(case))
     reason = "collecting took more than 20 seconds"
     assert {"logs/sidecar.log": (reason, True), "logs/main.previous.log": (reason, False)} == missing
+
+
+def test_everything_else_has_the_same_time() -> None:
+    """An API server that hangs for the first list gets no other question, not even for a checkpoint."""
+    case = Case()
+    listing = case.world.list
+
+    def slow(*args: Any, **options: Any) -> Any:
+        case.clock.sleep(TIME.total_seconds())
+        return listing(*args, **options)
+
+    case.world.list = slow  # type: ignore[method-assign]
+    collector = Collector(case.world, case.clock, case.slip(), Wanted(1, checkpoint=True, patient=True))
+    collector.collect(case.target)
+    assert "" == collector.identity()
+    assert ["list events"] == case.world.asked()
+    missing = _why(collector.box)
+    assert {"collecting took more than 20 seconds"} == {why for why, _ in missing.values()}
+    assert ["checkpoints/main.json", "checkpoints/sidecar.json", "cluster id"] == sorted(
+        path for path, (_, essential) in missing.items() if not essential
+    )
+    assert {"node.json", "owners/ReplicaSet-web-5d9c7b.json", "services.json", "logs/main.log"} <= set(missing)
 
 
 def test_checkpoints_are_the_kubelets_answers() -> None:
@@ -170,6 +208,20 @@ def test_owners_are_followed_to_the_top_once_each() -> None:
         "owners/Rollout-web.json": ("owners of kind Rollout are not collected", False),
         "owners/StatefulSet-gone.json": ("it is gone: statefulsets gone not found", True),
     } == _why(box)
+
+
+def test_owners_have_a_cap_and_the_controllers_come_first() -> None:
+    """Whoever writes a hundred owners onto his pod hides none, and asks the API server no hundred questions."""
+    case = Case()
+    more = [
+        {"apiVersion": "apps/v1", "kind": "Job", "name": f"j{number}", "uid": f"j{number}"} for number in range(100)
+    ]
+    case.target["metadata"]["ownerReferences"][:0] = more
+    box = _collected(case)
+    paths = [path for path in _items(box) if path.startswith("owners/")]
+    assert ["owners/ReplicaSet-web-5d9c7b.json", "owners/Deployment-web.json"] == paths
+    assert (f"no more than {OWNERS} are looked at", False) == _why(box)["owners"]
+    assert OWNERS - 2 == len([path for path in _why(box) if path.startswith("owners/")])
 
 
 def test_a_pod_without_owner_and_node_has_neither() -> None:

@@ -367,6 +367,19 @@ def test_a_number_of_lines_that_is_none_is_refused(lines: object) -> None:
         Case().handle(step(logLines=lines))
 
 
+@pytest.mark.parametrize("mode", ["Enforce", "DryRun"])
+def test_a_long_name_of_an_owner_is_cut(mode: str) -> None:
+    """Whoever may make a pod names its owners; a reason that the next function refuses would keep the pod free."""
+    case = Case()
+    owner = {"apiVersion": "example.org/v1", "kind": "Odd", "name": "\x1b" + "x" * 5000, "uid": "odd"}
+    case.target["metadata"]["ownerReferences"].append(owner)
+    outcome = case.handle(mode=mode)
+    assert isinstance(outcome, Done)
+    assert outcome.event is not None
+    said = Slip.parse(over_the_wire(outcome.event).data).trail[-1].reason
+    assert (1024, "...", True) == (len(said), said[-3:], said.isprintable())
+
+
 def test_a_long_list_of_missing_things_is_cut() -> None:
     """A reason is a line, not a page; the manifest has them all."""
     case = Case()

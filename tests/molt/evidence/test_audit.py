@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from molt.evidence.archive import Archive, entry_of, key_of
-from molt.evidence.audit import verify
+from molt.evidence.audit import ORPHAN, verify
 from molt.evidence.bundle import digest, unpack
 from molt.evidence.index import Entry
 from tests.molt.evidence.made import bundle, kept, rewrite
@@ -54,9 +54,14 @@ class Scene:
         rewrite(self.file(f"b{number}"), b"none")
         rewrite(self.line(number), replace(self.entry(number), size=4, sha256=digest(b"none")).line())
 
-    def forge(self, first: int) -> None:
-        """Replace a bundle and make all lines anew from its on."""
-        data = bundle(f"b{first}", "innocent")
+    def litter(self, *keys: str) -> None:
+        """Add files."""
+        for key in keys:
+            rewrite(self.root / key, b"x")
+
+    def forge(self, first: int, name: str = "") -> None:
+        """Replace a bundle, by another one if it is named, and make all lines anew from its on."""
+        data = bundle(name or f"b{first}", "innocent")
         rewrite(self.file(f"b{first}"), data)
         prev = self.entry(first).prev
         for number in range(first, 6):
@@ -89,7 +94,8 @@ def test_an_empty_archive_is_sound(tmp_path: Path) -> None:
     assert 1 == len(_says(scene, "0" * 64))
 
 
-ORPHAN = "is not in the index: its line was removed, or the function was killed before it wrote it"
+OTHERWISE = "says otherwise than its line ({}): one of the two was replaced"
+STRAY = "was added: it is neither a line nor a bundle"
 FOLLOWS = "does not follow the line before: one of the two was replaced"
 ALTERED = "was altered: it is not the file that the index has the sum of"
 
@@ -108,7 +114,7 @@ TAMPERING = [
     ),
     pytest.param(
         lambda scene: rewrite(scene.line(2), replace(scene.entry(2), pod="web-9").line()),
-        [f"line 3: {FOLLOWS}"],
+        [f"line 3: {FOLLOWS}", f"bundle b2: {OTHERWISE.format('pod')}"],
         id="a line altered with its hash",
     ),
     pytest.param(lambda scene: scene.drop(2), ["line 2: gone", f"bundle b2: {ORPHAN}"], id="a line removed"),
@@ -155,6 +161,35 @@ TAMPERING = [
         lambda scene: scene.spoil(2),
         [f"line 3: {FOLLOWS}", "bundle b2: no tar.gz"],
         id="a bundle that is none, its line made to match",
+    ),
+    pytest.param(
+        lambda scene: rewrite(scene.line(5), replace(scene.entry(5), pod="web-9", alert="alert-9", at="never").line()),
+        [f"bundle b5: {OTHERWISE.format('at, alert, pod')}"],
+        id="the last line made to tell of another pod",
+    ),
+    pytest.param(
+        lambda scene: scene.forge(5, "b1"),
+        ["bundle b5: is another bundle: b1"],
+        id="the last bundle replaced by another one, its line made to match",
+    ),
+    pytest.param(
+        lambda scene: scene.litter(
+            "index/evil.json",
+            "index/0000000001a.json",
+            "index/0000000000.json",
+            "index/0000000006.json.draft",
+            "bundles/b1",
+            "bundles/b1.tar.gz.draft",
+            "bundles/\x1b[2J",
+        ),
+        [
+            *(
+                f"index/{name}: {STRAY}"
+                for name in ("0000000000.json", "0000000001a.json", "0000000006.json.draft", "evil.json")
+            ),
+            *(f"bundles/{name}: {STRAY}" for name in (" [2J", "b1", "b1.tar.gz.draft")),
+        ],
+        id="files that are neither lines nor bundles",
     ),
 ]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
+import tarfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from molt.evidence import bundle as bundles
-from molt.evidence.bundle import BadBundle, Item, Missing, bundle_id, digest, document, pack, unpack
+from molt.evidence.bundle import READABLE, BadBundle, Item, Missing, bundle_id, digest, document, pack, unpack
 from tests.molt.evidence.made import LIMITS, bundle, custody, packed
 
 Files = dict[str, bytes]
@@ -48,6 +50,22 @@ def _files(change: Callable[[Files], Any] = lambda _: None, listed: Callable[[An
     return packed(files)
 
 
+def _plain(change: Callable[[bytes], bytes]) -> bytes:
+    return change(gzip.decompress(bundle()))
+
+
+def _sparse(kind: bytes = tarfile.GNUTYPE_SPARSE) -> bytes:
+    """Return a tar whose only file is said to have 1 GiB, and has no byte."""
+    member = tarfile.TarInfo("b1/hole")
+    member.type, member.size = kind, 0 if kind == tarfile.GNUTYPE_SPARSE else 1 << 30
+    head = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    if kind == tarfile.GNUTYPE_SPARSE:
+        head[483:495] = b"%011o\0" % (1 << 30)
+        head[148:156] = b" " * 8
+        head[148:156] = b"%06o\0 " % sum(head[:512])
+    return bytes(head) + bytes(1024)
+
+
 BAD = [
     pytest.param(b"no gzip", "no tar.gz: Not a gzipped file", id="no gzip"),
     pytest.param(bundle()[:200], "no tar.gz: ", id="cut off"),
@@ -59,6 +77,23 @@ BAD = [
     pytest.param(_files(lambda files: files.update({"custody.json": b"{}"})), "no readable", id="an empty custody"),
     pytest.param(_files(listed=lambda one: one.update(format="v9")), "format v9, not ", id="another format"),
     pytest.param(_files(lambda files: files.update({"x/": b""})), "b1/x is no file", id="a folder"),
+    pytest.param(
+        _files(lambda files: files.update({"manifest.json": b"[" * 200_000})),
+        "no readable manifest.json and custody.json: RecursionError",
+        id="lists in lists",
+    ),
+    pytest.param(
+        _files(lambda files: files.update({"custody.json": b" " * (READABLE + 1)})),
+        f"no readable manifest.json and custody.json: ValueError('{READABLE + 1} bytes')",
+        id="more JSON than anybody reads",
+    ),
+    pytest.param(_files(listed=lambda one: one.update(bundle=1)), "no readable", id="an id that is no text"),
+    pytest.param(
+        _files(listed=lambda one: one["files"][0].update(path=1)), "1 is in the manifest", id="a path that is no text"
+    ),
+    pytest.param(gzip.compress(_plain(lzma.compress)), "no tar.gz: ", id="compressed once more"),
+    pytest.param(gzip.compress(_sparse()), "b1/hole is no file", id="a file that is a hole"),
+    pytest.param(gzip.compress(_sparse(tarfile.REGTYPE)), "b1/hole is no file", id="a file that is not there"),
     pytest.param(
         _files(lambda files: files.pop("pod.json")),
         "pod.json is in the manifest and not in the bundle",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 from pathlib import Path
 
 import pytest
 
+from molt.evidence import folder as folders
 from molt.evidence.archive import ATTEMPTS, Archive, key_of
 from molt.evidence.audit import verify
-from molt.evidence.folder import Folder
+from molt.evidence.folder import LOCK, Folder
 from molt.outcome import TemporaryError
 from tests.molt.evidence.made import bundle
 
@@ -19,12 +21,11 @@ def test_it_reads_creates_and_lists(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "new" / "store")
     assert (None, []) == (folder.read("a/b"), folder.keys("a/"))
     assert folder.create("a/b", b"1")
-    (folder.root / "a" / "c.draft").write_bytes(b"half")
+    (folder.root / ".draft").write_bytes(b"half")
     assert not folder.create("a/b", b"2")
     assert folder.create("a/c", b"3")
     assert (b"1", b"3", ["a/b", "a/c"]) == (folder.read("a/b"), folder.read("a/c"), folder.keys("a/"))
-    (folder.root / "a" / "d.draft").write_bytes(b"half")
-    assert ["a/b", "a/c"] == folder.keys("a/")
+    assert {"a", ".lock"} == {path.name for path in folder.root.iterdir()}
     assert (0o700, 0o400) == (folder.root.stat().st_mode & 0o777, (folder.root / "a/b").stat().st_mode & 0o777)
     assert (None, []) == (folder.read("a/b/c"), folder.keys("a/b/"))
 
@@ -53,6 +54,17 @@ def test_a_broken_volume_may_come_back(tmp_path: Path) -> None:
     (tmp_path / "store" / "a" / "b").mkdir(parents=True)
     with pytest.raises(TemporaryError, match="Is a directory"):
         Folder(tmp_path / "store").read("a/b")
+
+
+def test_a_lock_that_is_held_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has it may hang; the next try may find it free."""
+    monkeypatch.setattr(folders, "PATIENCE", 0.02)
+    folder = Folder(tmp_path)
+    with (tmp_path / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TemporaryError, match=r"locked by another for 0\.02 seconds"):
+            folder.create("a/b", b"1")
+    assert folder.create("a/b", b"1")
 
 
 def _keep(root: str, start: int) -> None:

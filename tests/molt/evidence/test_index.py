@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from molt.evidence.index import GENESIS, BadEntry, Entry
+from molt.evidence.index import GENESIS, LONGEST, BadEntry, Entry
 
 ENTRY = Entry(1, "b1", "0" * 64, 7, "2026-11-24T12:00:00Z", "alert-1", "shells", "shop", "web-1", "uid-1", GENESIS)
 
@@ -29,6 +29,8 @@ BAD = [
     pytest.param(ENTRY.line().replace(b"web-1", b"web-2"), "was altered", id="a member altered"),
     pytest.param(ENTRY.line().replace(b'","', b'", "', 1), "was altered", id="a blank more"),
     pytest.param(ENTRY.line()[:-1], "was altered", id="the line's end gone"),
+    pytest.param(b"[" * 200_000, "no entry: RecursionError", id="lists in lists"),
+    pytest.param(b"[" * (LONGEST + 1), f"no entry: {LONGEST + 1} bytes", id="too long"),
 ]
 
 
