@@ -34,17 +34,16 @@ def due(pod: Mapping[str, Any], now: datetime) -> Due | None:
     """Return what is to be done with the quarantined pod, or None when nothing is, or not yet.
 
     A release that somebody asks for comes before all else. Only the value "true" asks for one. A pod whose time is over
-    and that is kept says so, and is due no more; neither is one in a namespace where molt touches nothing.
+    and that is kept says so, and is due no more until somebody asks; neither is one in a namespace where molt touches
+    nothing.
     """
     notes = marks.annotations_of(pod)
     if is_terminating(pod) or guard.protected_namespace(pod["metadata"]["namespace"]) or guard.static_pod(pod):
         return None
-    if marks.KEPT in notes:
-        return None
     if notes.get(marks.RELEASE) == marks.TRUE:
         return Due(End.RELEASE, f"asked for by its annotation {marks.RELEASE}")
     expiry = marks.time_of(notes.get(marks.EXPIRES_AT))
-    if expiry is None or expiry > now:
+    if marks.KEPT in notes or expiry is None or expiry > now:
         return None
     then = notes.get(marks.THEN)
     return Due(
@@ -53,7 +52,10 @@ def due(pod: Mapping[str, Any], now: datetime) -> Due | None:
 
 
 def kept(pod: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    """Return the merge patch by which the pod says why it stays; for the pod as it was read only."""
+    """Return the merge patch by which the pod says why it stays; for the pod as it was read only.
+
+    A release that was asked for is so no more: it is refused once, and may be asked for again.
+    """
     metadata = pod["metadata"]
-    note = {marks.KEPT: marks.printable(reason)}
+    note = {marks.KEPT: marks.printable(reason), marks.RELEASE: None}
     return {"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "annotations": note}}

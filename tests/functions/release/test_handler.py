@@ -131,15 +131,31 @@ def test_a_pod_that_is_kept_says_so_once(cluster: FakeCluster, clock: FakeClock)
     assert NOTHING == handler.handle(TICK, cluster, clock)
 
 
-def test_a_release_that_cannot_be_is_told_on_the_pod(cluster: FakeCluster, clock: FakeClock) -> None:
-    """No guess at labels: it stays in quarantine, and says why, once."""
-    pod = _isolated(cluster)
-    cluster.pod(pod["metadata"]["name"])["metadata"]["annotations"][marks.ORIGINAL_LABELS] = "{"
-    _ask(cluster, pod)
+def test_a_pod_that_was_kept_is_released_when_somebody_asks(cluster: FakeCluster, clock: FakeClock) -> None:
+    """The word of the runbook works at any time: before its retention is over, and long after."""
+    before = _isolated(cluster, then="Keep")
+    clock.time += timedelta(hours=1)
+    assert isinstance(handler.handle(TICK, cluster, clock), Done)
+    _ask(cluster, before)
     outcome = handler.handle(TICK, cluster, clock)
     assert isinstance(outcome, Done)
-    assert "has no readable annotation" in cluster.pod(pod["metadata"]["name"])["metadata"]["annotations"][marks.KEPT]
-    assert NOTHING == handler.handle(TICK, cluster, clock)
+    assert "released: asked for" in outcome.reason
+    after = cluster.pod(before["metadata"]["name"])["metadata"]
+    assert (before["metadata"]["labels"], {}) == (after["labels"], after["annotations"])
+
+
+def test_a_release_that_cannot_be_is_told_on_the_pod(cluster: FakeCluster, clock: FakeClock) -> None:
+    """No guess at labels: it stays in quarantine, and says why, once each time that somebody asks."""
+    pod = _isolated(cluster)
+    notes = cluster.pod(pod["metadata"]["name"])["metadata"]["annotations"]
+    notes[marks.ORIGINAL_LABELS] = "{"
+    for _ in range(2):
+        _ask(cluster, pod)
+        assert isinstance(handler.handle(TICK, cluster, clock), Done)
+        notes = cluster.pod(pod["metadata"]["name"])["metadata"]["annotations"]
+        assert "has no readable annotation" in notes[marks.KEPT]
+        assert marks.RELEASE not in notes
+        assert NOTHING == handler.handle(TICK, cluster, clock)
 
 
 def test_no_pod_keeps_the_others_waiting(cluster: FakeCluster, clock: FakeClock) -> None:
