@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from molt import marks, surplus
+from molt import marks
 from molt.cluster import PODS, Conflict, Forbidden, Rejected, Unauthorized, Unavailable
 from molt.events import Event
 from molt.itinerary import Step
@@ -76,7 +76,7 @@ def test_the_released_pod_stays_and_its_replacement_goes(cluster: FakeCluster, c
         clock.time += timedelta(hours=1)
     outcome = handler.handle(TICK, cluster, clock)
     checked = [] if how == "asked" else ["get namespaces"]
-    calls = ["get pods", "list pods", "patch pods", "patch pods", "patch ledgers", "patch fences"]
+    calls = ["get pods", "get replicasets", "list pods", "patch pods", "patch pods", "patch ledgers", "patch fences"]
     assert ["list pods", *checked, *calls] == cluster.asked()
     after = cluster.pod(name)["metadata"]
     assert (before["metadata"]["labels"], {}) == (after["labels"], after["annotations"])
@@ -100,7 +100,8 @@ def test_the_replacement_stays_where_the_policy_says_so(cluster: FakeCluster, cl
     replacement = max(pod["metadata"]["name"] for pod in cluster.pods())
     clock.time += timedelta(hours=1)
     assert isinstance(handler.handle(TICK, cluster, clock), Done)
-    assert ["list pods", "get namespaces", "get pods", "patch pods", "patch ledgers", "patch fences"] == cluster.asked()
+    calls = ["get pods", "get replicasets", "list pods", "patch pods", "patch ledgers", "patch fences"]
+    assert ["list pods", "get namespaces", *calls] == cluster.asked()
     names = {pod["metadata"]["name"] for pod in cluster.pods()}
     assert (2, False, True) == (len(names), before["metadata"]["name"] in names, replacement in names)
 
@@ -224,7 +225,7 @@ def _refuse(cluster: FakeCluster, name: str, error: MoltError) -> None:
             raise error
         return merge(resource, pod, patch, *args, **more)
 
-    cluster.merge = flawed  # type: ignore[method-assign]
+    cluster.merge = flawed  # type: ignore[method-assign,assignment]
     cluster.failing["create", "pods/eviction"] = error
 
 
@@ -314,7 +315,7 @@ def test_what_is_no_tick_is_refused(cluster: FakeCluster, clock: FakeClock) -> N
 
 
 @pytest.mark.parametrize("end", ["Released", "Replacement", "Terminate", "Keep"])
-@pytest.mark.parametrize("call", range(8))
+@pytest.mark.parametrize("call", range(9))
 def test_killed_after_any_call_the_next_ticks_complete_it(clock: FakeClock, end: str, call: int) -> None:
     """The end state is that of an undisturbed run; what the fence still holds, the tick of its own mends."""
     states = []
@@ -369,14 +370,17 @@ def test_an_unknown_end_keeps_the_pod(clock: FakeClock) -> None:
     assert End.KEEP is found.end
 
 
-def test_only_the_replicas_of_the_workload_count_as_replacement(cluster: FakeCluster) -> None:
-    """Not the pod itself, no bare pod, no terminating one; the youngest of the others."""
-    one, two = cluster.pods()
-    two["metadata"]["creationTimestamp"] = "2026-12-01T00:00:00Z"
-    bare = cluster.bare_pod("bare")
-    found = surplus.replacement([one, two, bare], "Deployment/web", one["metadata"]["uid"])
-    assert found
-    assert two["metadata"]["uid"] == found["metadata"]["uid"]
-    two["metadata"]["deletionTimestamp"] = "2026-12-01T00:00:00Z"
-    assert surplus.replacement([one, two, bare], "Deployment/web", one["metadata"]["uid"]) is None
-    assert surplus.replacement([one], "Deployment/db", "") is None
+def test_two_pods_of_one_workload_in_one_tick(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Each has its own replacement marked, also when the controller has taken back neither yet: both stay."""
+    firsts = [pod["metadata"]["name"] for pod in cluster.pods()]
+    for name in firsts:
+        step = Step("quarantine", {"retention": {"after": "1h", "then": "Release"}})
+        assert isinstance(isolator()(event_of(slip_for(cluster.pod(name), step)), cluster, clock), Done)
+    clock.time += timedelta(hours=1)
+    cluster.paused = True
+    assert isinstance(handler.handle(TICK, cluster, clock), Done)
+    marked = {pod["metadata"]["name"] for pod in cluster.pods() if marks.SURPLUS_FOR in marks.annotations_of(pod)}
+    assert (4, 2, set()) == (len(cluster.pods()), len(marked), marked & set(firsts))
+    cluster.paused = False
+    cluster.reconcile()
+    assert firsts == [pod["metadata"]["name"] for pod in cluster.pods()]
