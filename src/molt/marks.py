@@ -9,6 +9,8 @@
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
     annotation  release          "true": somebody wants the pod released, and the clock's next tick does it
     annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
+    annotation  surplus-for      the UID of the released pod for which this one is the cheapest of its ReplicaSet's
+    annotation  own-cost         the deletion cost that such a pod had before
     annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
                                  keep-on-release; owner, retiring-since;
@@ -55,6 +57,9 @@ THEN = f"{PREFIX}/then"
 KEEP_ON_RELEASE = f"{PREFIX}/keep-on-release"
 RELEASE = f"{PREFIX}/release"
 KEPT = f"{PREFIX}/kept"
+
+SURPLUS_FOR = f"{PREFIX}/surplus-for"
+OWN_COST = f"{PREFIX}/own-cost"
 
 QUARANTINE_ANNOTATIONS = (
     *(ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY, LEAKS),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt import fence, ledger, marks, surplus
-from molt.cluster import PODS, Conflict, NotFound
+from molt.cluster import PODS, REPLICA_SETS, Conflict, NotFound
 from molt.outcome import MoltError, PermanentError, TemporaryError
 from molt.workload import is_terminating
 
@@ -52,28 +52,49 @@ def release(
         labels = releasable(pod, uid)
         workload = _workload(pod)
         stays = keep or marks.annotations_of(pod).get(marks.KEEP_ON_RELEASE, surplus.RELEASED)
+        replica_set = _replica_set(cluster, namespace, workload, labels)
+        wanted = None if replica_set is None else int(replica_set["spec"]["replicas"])
+        siblings = _siblings(cluster, replica_set, pod) if replica_set and wanted else []
         try:
-            if stays == surplus.RELEASED and surplus.is_ranked(workload):
-                _mark_replacement(cluster, pod, labels, dry_run=dry_run)
-            goes = stays == surplus.REPLACEMENT and surplus.is_ranked(workload)
+            if wanted and stays == surplus.RELEASED:
+                _mark(cluster, surplus.to_mark(siblings, wanted), pod, dry_run=dry_run)
+            goes = stays == surplus.REPLACEMENT and 0 < (wanted or 0) <= len(siblings)
             cluster.merge(PODS, name, patch(pod, labels, goes=goes), namespace, dry_run=dry_run)
         except Conflict:
             continue
         still = "" if dry_run else _unfenced(cluster, pod["metadata"]["uid"])
-        return Released(namespace, name, labels, workload, consequence(workload, stays) + still)
+        return Released(namespace, name, labels, workload, consequence(workload, stays, wanted) + still)
     raise TemporaryError(f"pod {namespace}/{name} changed under each of {ATTEMPTS} attempts")
 
 
-def _mark_replacement(cluster: Cluster, pod: Mapping[str, Any], labels: Mapping[str, str], *, dry_run: bool) -> None:
-    """Mark the pod that replaced `pod` to be the one that goes, unless it is marked already or not there."""
+def _replica_set(
+    cluster: Cluster, namespace: str, workload: str | None, labels: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return the ReplicaSet that takes a pod of these labels, or None when none does."""
+    if workload is None or not surplus.is_ranked(workload):
+        return None
+    name = surplus.replica_set(workload, labels)
+    with suppress(NotFound):  # a Deployment keeps the last few of its ReplicaSets only
+        return cluster.get(REPLICA_SETS, name, namespace) if name else None
+    return None
+
+
+def _siblings(cluster: Cluster, replica_set: Mapping[str, Any], pod: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the pods that the ReplicaSet counts beside this one."""
     metadata = pod["metadata"]
-    siblings = cluster.list(PODS, metadata["namespace"], labels=surplus.selector(labels))
-    other = surplus.replacement(siblings, _workload(pod) or "", metadata["uid"])
-    if other is None or surplus.is_cheapest(other):
+    listed = cluster.list(PODS, metadata["namespace"], labels=surplus.selector(replica_set))
+    return surplus.siblings(listed, replica_set, metadata["uid"])
+
+
+def _mark(cluster: Cluster, goes: Mapping[str, Any] | None, released: Mapping[str, Any], *, dry_run: bool) -> None:
+    """Mark the pod that goes, if any, in favour of the released one."""
+    if goes is None:
         return
-    mark = {"metadata": {"uid": other["metadata"]["uid"], "annotations": {surplus.COST: surplus.CHEAPEST}}}
+    metadata = goes["metadata"]
+    annotations = surplus.mark(goes, released["metadata"]["uid"])
+    mark = {"metadata": {"uid": metadata["uid"], "annotations": annotations}}
     with suppress(NotFound):  # gone meanwhile: then it is none too many
-        cluster.merge(PODS, other["metadata"]["name"], mark, metadata["namespace"], dry_run=dry_run)
+        cluster.merge(PODS, metadata["name"], mark, metadata["namespace"], dry_run=dry_run)
 
 
 def releasable(pod: Mapping[str, Any], uid: str = "") -> dict[str, str]:
@@ -97,11 +118,12 @@ def releasable(pod: Mapping[str, Any], uid: str = "") -> dict[str, str]:
 def patch(pod: Mapping[str, Any], labels: Mapping[str, str], *, goes: bool = False) -> dict[str, Any]:
     """Return the merge patch after which the pod, if it is still as it was read, has exactly `labels` and no mark.
 
-    If it is the one that `goes`, it is the cheapest of its ReplicaSet's from the moment on that this may count it.
+    If it is the one that `goes`, it is the cheapest of its ReplicaSet's from the moment on that this may count it; else
+    it costs what it did before an earlier release marked it.
     """
     metadata = pod["metadata"]
     put_on = (name for name in marks.QUARANTINE_ANNOTATIONS if name in marks.annotations_of(pod))
-    cost = {surplus.COST: surplus.CHEAPEST} if goes else {}
+    cost = surplus.mark(pod, metadata["uid"]) if goes else surplus.unmark(pod)
     return {
         "metadata": {
             "uid": metadata["uid"],
@@ -112,8 +134,12 @@ def patch(pod: Mapping[str, Any], labels: Mapping[str, str], *, goes: bool = Fal
     }
 
 
-def consequence(workload: str | None, stays: str = surplus.RELEASED) -> str:
-    """Return what the pod's controller does next, in words; `stays` is which of two pods it keeps."""
+def consequence(workload: str | None, stays: str = surplus.RELEASED, wanted: int | None = 1) -> str:
+    """Return what the pod's controller does next, in words.
+
+    `stays` is which of two pods it keeps. `wanted` is how many its ReplicaSet wants: none after a rollout; None when
+    that ReplicaSet is gone.
+    """
     if workload is None:
         return "no controller takes it back: it runs on as it was"
     if workload.startswith("StatefulSet/"):
@@ -122,6 +148,14 @@ def consequence(workload: str | None, stays: str = surplus.RELEASED) -> str:
         return f"{workload} takes it back, and ends the younger one of its node if it was replaced"
     if not surplus.is_ranked(workload):
         return f"{workload} takes it back, and may end a pod if it has one too many"
+    return _of_a_replica_set(workload, stays, wanted)
+
+
+def _of_a_replica_set(workload: str, stays: str, wanted: int | None) -> str:
+    if wanted is None:
+        return f"the ReplicaSet of {workload} that it was of is gone: it runs on as it was"
+    if not wanted:
+        return f"{workload} takes it back, and ends it at once: the ReplicaSet that it was of wants no pod any more"
     goes = "the one that replaced it" if stays == surplus.RELEASED else "this one"
     return f"{workload} takes it back, and ends {goes} if it has one too many"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from molt.cluster import NAMESPACES, PODS
+from molt.cluster import NAMESPACES, PODS, REPLICA_SETS
 from tests.cli import objects
 from tests.cli.conftest import Molt
 from tests.cli.door import FakeDoor
@@ -15,9 +15,17 @@ from tests.embedded_cluster import RunningCluster
 
 @pytest.fixture
 def shop(cluster: RunningCluster) -> Iterator[RunningCluster]:
-    cluster.admin.create(PODS, objects.quarantined(), "shop")
+    """Lend the cluster with a pod in quarantine, its ReplicaSet of one, and the pod that replaced it."""
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    cluster.admin.create(REPLICA_SETS, {"metadata": {"name": "web"}, "spec": spec}, "shop")
+    cluster.admin.create(PODS, objects.quarantined(workload="ReplicaSet/web"), "shop")
+    cluster.admin.create(PODS, objects.pod("web-2", labels, {}), "shop")
     yield cluster
-    cluster.admin.delete(PODS, "web-1", "shop", grace_seconds=0)
+    cluster.admin.delete(REPLICA_SETS, "web", "shop")
+    for name in ("web-1", "web-2"):
+        cluster.admin.delete(PODS, name, "shop", grace_seconds=0)
 
 
 def test_a_pod_gets_its_labels_back(molt: Molt, context: str, shop: RunningCluster) -> None:
@@ -25,10 +33,10 @@ def test_a_pod_gets_its_labels_back(molt: Molt, context: str, shop: RunningClust
     arguments = ("release", "-n", "shop", "web-1", "--context", context)
     rehearsed = molt(*arguments, "--dry-run", "--json")
     assert (0, True, {"app": "web"}) == (rehearsed.code, rehearsed.json["dryRun"], rehearsed.json["labels"])
-    assert "shop/web-1 would be released: Deployment/web takes it back" in molt(*arguments, "--dry-run").out
+    assert "shop/web-1 would be released: ReplicaSet/web takes it back" in molt(*arguments, "--dry-run").out
     result = molt(*arguments)
     assert (0, "") == (result.code, result.err)
-    assert result.out.startswith("shop/web-1 released: Deployment/web takes it back")
+    assert result.out.startswith("shop/web-1 released: ReplicaSet/web takes it back")
     assert result.out.endswith("(labels: app=web)\n")
     assert {"app": "web"} == shop.admin.get(PODS, "web-1", "shop")["metadata"]["labels"]
     again = molt(*arguments)

@@ -75,6 +75,8 @@ class FakeCluster(Cluster):
         """What somebody else does just before each of the next merges."""
         self.interfere: Callable[[FakeCluster, str], None] | None = None
         """What somebody else does just before the next eviction, of the pod of that name."""
+        self.paused = False
+        """Whether the controllers lag behind, and do nothing yet."""
         self._writes = 0
         self._serial = 0
 
@@ -309,7 +311,7 @@ class FakeCluster(Cluster):
 
     def reconcile(self) -> None:
         """Let the controllers act."""
-        for (plural, _, _), obj in list(self.objects.items()):
+        for (plural, _, _), obj in [] if self.paused else list(self.objects.items()):
             if plural in ("replicasets", "statefulsets", "daemonsets"):
                 self._keep(plural, obj)
 

@@ -185,7 +185,10 @@ ALLOWED = {
         *("list Fences", "make a Fence", "patch a Fence", "read the fence's policy"),
         *("read the Ledger", "make a Ledger", "give a place back"),
     },
-    "release": {"read a pod", "list pods", "patch a pod", "evict a pod", "patch a Fence", "give a place back"},
+    "release": {
+        *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace"),
+        *("patch a Fence", "give a place back"),
+    },
     "rotate": {
         *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace", "list Deployments"),
         *("list RotationPolicies", "tell a RotationPolicy"),

@@ -12,7 +12,7 @@ from cordon.step import FUNCTION
 from molt import marks, timestamps
 from molt.cluster import NODES, Conflict, NotFound
 from molt.events import Event, deterministic_id
-from molt.outcome import Done, Skipped
+from molt.outcome import Done, MoltError, Skipped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,9 +27,13 @@ _CARRIED: Final = ("traceparent", "tracestate")
 
 
 def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
-    """Lift the cordons whose time is over, of the nodes that molt has marked; what changes meanwhile waits a tick."""
+    """Lift the cordons whose time is over, of the nodes that molt has marked; what changes meanwhile waits a tick.
+
+    Raises the errors of molt.cluster when the nodes cannot be listed; the first node's when none could be done.
+    """
     now = clock.now()
     entries: list[dict[str, Any]] = []
+    failures: list[MoltError] = []
     for node in cluster.list(NODES, labels=f"{marks.CORDONED}={marks.TRUE}"):
         reason = ward.due(node, now)
         if reason is None or len(entries) == MOST:
@@ -38,10 +42,16 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
             cluster.merge(NODES, node["metadata"]["name"], ward.lifted(node))
         except (Conflict, NotFound):
             continue
+        except MoltError as error:  # no node may keep the others waiting
+            failures.append(error)
+            continue
         entries.append(_entry(node, reason, now))
+    if failures and not entries:
+        raise failures[0]
     if not entries:
         return Skipped("nothing is due")
-    return Done(_fact(event, entries, now), ", ".join(f"node {entry['node']} {entry['reason']}" for entry in entries))
+    told = [f"node {entry['node']} {entry['reason']}" for entry in entries]
+    return Done(_fact(event, entries, now), ", ".join([*told, *(f"not done: {error.reason}" for error in failures)]))
 
 
 def _entry(node: dict[str, Any], reason: str, now: datetime) -> dict[str, Any]:

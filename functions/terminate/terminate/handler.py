@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.cluster import PODS, Blocked, NotFound
-from molt.outcome import Outcome, Skipped
-from molt.task import Task
+from molt.cluster import PODS, Blocked, Conflict, NotFound
+from molt.outcome import Outcome, Skipped, TemporaryError
+from molt.task import ATTEMPTS, Task
 from molt.workload import is_terminating
 from terminate import loss
 
@@ -23,9 +24,18 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
     """End the slip's pod, unless there is a reason not to; one that is gone, or going, is as it should be.
 
     Raises BadEvent for an event that is no slip with `terminate` at its head, Blocked while the pod's disruption budget
-    holds it, Conflict when another pod took its name in the same instant, and the other errors of molt.cluster.
+    holds it, TemporaryError when the pod changed under every attempt, and the other errors of molt.cluster.
     """
     task = Task.of(FUNCTION, event, cluster, clock)
+    for _ in range(ATTEMPTS):
+        with suppress(Conflict):  # it changed since it was read: another alert may have put it in quarantine
+            return _ended(task)
+    target = task.slip.target
+    raise TemporaryError(f"pod {target.namespace}/{target.name} changed under each of {ATTEMPTS} attempts")
+
+
+def _ended(task: Task) -> Outcome:
+    """Decide on the pod as it is now, and end that; raises Conflict when it is another by then."""
     force = task.step.parameters.get("force") is True
     details = {"pod": task.slip.target.name, "forced": force}
     pod = task.pod()
@@ -41,14 +51,15 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
 
 
 def _end(task: Task, pod: dict[str, Any], *, force: bool) -> str:
-    """End this very pod, and return what was done in words."""
+    """End this very pod, unless forced as it was read only, and return what was done in words."""
     metadata = pod["metadata"]
     name, namespace, uid = metadata["name"], metadata["namespace"], metadata["uid"]
     try:
         if force:
             task.cluster.delete(PODS, name, namespace, uid=uid, dry_run=task.rehearsal)
             return loss.account(pod, "deleted")
-        task.cluster.evict(name, namespace, uid=uid, dry_run=task.rehearsal)
+        version = metadata["resourceVersion"]
+        task.cluster.evict(name, namespace, uid=uid, resource_version=version, dry_run=task.rehearsal)
     except NotFound:
         return "the pod is gone"
     except Blocked:

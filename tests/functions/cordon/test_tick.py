@@ -7,22 +7,25 @@
 | cordoned by molt, time over                    | un-cordoned, marks off      |
 | molt's marks, un-cordoned by somebody else     | marks off                   |
 | changed or gone meanwhile                      | left to the next tick       |
+| its patch is refused                           | told; the others are done   |
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from cordon import tick
+from cordon import tick, ward
 from cordon.handler import handle
 from molt import marks
+from molt.cluster import NODES, Rejected
 from molt.events import Event
 from molt.outcome import Done, Skipped
 from tests.functions.cordon.nodes import AN_HOUR, FOR_GOOD, TWO_HOURS, bump, cordon_by_hand, event, go, node, two_nodes
 from tests.functions.fake_cluster import START, FakeClock, FakeCluster, Killed
-from tests.functions.slips import over_the_wire
+from tests.functions.slips import over_the_wire, slip_for
 
 TICK = Event(
     id="t1",
@@ -122,6 +125,27 @@ def test_a_node_that_went_meanwhile_is_gone(cluster: FakeCluster, clock: FakeClo
     clock.time += timedelta(hours=1)
     cluster.meddle = [go]
     assert NOTHING == handle(TICK, cluster, clock)
+
+
+def test_no_node_keeps_the_others_waiting(cluster: FakeCluster, clock: FakeClock) -> None:
+    """One whose patch is refused is told, and the rest is lifted; it alone is an error."""
+    cluster.node("node-4")
+    lasting = ward.patch(node(cluster, "node-4"), slip_for(cluster.pod("solo"), AN_HOUR), clock.now(), clock.now())
+    cluster.merge(NODES, "node-4", lasting)
+    clock.time += timedelta(hours=1)
+    merge = cluster.merge
+
+    def flawed(resource: Any, name: str, *args: Any, **more: Any) -> Any:
+        if name == "node-1":
+            raise Rejected("a webhook says no")
+        return merge(resource, name, *args, **more)
+
+    cluster.merge = flawed  # type: ignore[method-assign]
+    outcome = handle(TICK, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert "node node-4 un-cordoned: its time is over, not done: a webhook says no" == outcome.reason
+    with pytest.raises(Rejected):
+        handle(TICK, cluster, clock)
 
 
 def test_whoever_uncordons_by_hand_leaves_no_marks_behind(cluster: FakeCluster, clock: FakeClock) -> None:

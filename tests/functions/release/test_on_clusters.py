@@ -47,7 +47,7 @@ def _all(here: Installation) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("keep", ["Released", "Replacement"])
-@pytest.mark.parametrize("calls", [None, *range(7)])
+@pytest.mark.parametrize("calls", [None, *range(9)])
 def test_the_pod_stays_that_the_policy_keeps(here: Installation, keep: str, calls: int | None) -> None:
     """Killed after any call or not: two pods are left, the one that was there all along and the one that is kept."""
     with here.account("quarantine") as isolating, here.account("release") as cluster:

@@ -148,6 +148,38 @@ def _owners(metadata: Object) -> set[str]:
     return {owner["uid"] for owner in metadata.get("ownerReferences") or ()}
 
 
+def test_two_pods_of_one_deployment(here: Installation) -> None:
+    """Let out by one tick, both stay, and both of their replacements go."""
+    with here.account("quarantine") as isolating, here.account("release") as cluster:
+        _started(here, DEPLOYMENTS)
+        pods = _serving(here)
+        for pod in pods:
+            _isolated(here, isolating, pod, "Release")
+            _settled(here, 2)
+        assert isinstance(handle(TICK, cluster, LaterClock()), Done)
+        left = here.until(lambda: _alive(here), lambda pods: len(pods) == 2)
+        assert {pod["metadata"]["uid"] for pod in pods} == {pod["metadata"]["uid"] for pod in left}
+
+
+def test_a_pod_that_a_rollout_has_overtaken(here: Installation) -> None:
+    """Its ReplicaSet wants none any more: it is ended at once, as the outcome says, and the new pods stay."""
+    with here.account("quarantine") as isolating, here.account("release") as cluster:
+        held = _isolated(here, isolating, _started(here, DEPLOYMENTS), "Release")
+        container = {"name": "main", "image": "web:2"}
+        change = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        here.admin.merge(DEPLOYMENTS, "web", change, here.namespace)
+        here.until(
+            lambda: [pod for pod in _alive(here) if pod["spec"]["containers"][0]["image"] == "web:1"],
+            lambda pods: [pod["metadata"]["uid"] for pod in pods] == [held["metadata"]["uid"]],
+        )
+        left = _settled(here, 2)
+        outcome = handle(TICK, cluster, LaterClock())
+        assert isinstance(outcome, Done)
+        assert "ends it at once" in outcome.reason
+        after = here.until(lambda: _alive(here), lambda pods: len(pods) == 2)
+        assert {pod["metadata"]["uid"] for pod in left} == {pod["metadata"]["uid"] for pod in after}
+
+
 @pytest.mark.parametrize("then", ["Release", "Terminate"])
 def test_a_pod_of_a_job(here: Installation, then: str) -> None:
     """The Job lets go of it and makes another; released, one of the two is left."""

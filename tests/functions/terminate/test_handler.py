@@ -22,7 +22,7 @@ from molt import marks
 from molt.cluster import PODS, Blocked, Conflict, NotFound
 from molt.events import Event
 from molt.itinerary import Slip, Step
-from molt.outcome import BadEvent, Done, Outcome, Skipped
+from molt.outcome import BadEvent, Done, Outcome, Skipped, TemporaryError
 from terminate.handler import handle
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
 from tests.functions.slips import ROTATE, event_of, isolation_of, over_the_wire, slip_for
@@ -293,15 +293,32 @@ def test_a_rehearsal_does_not_wait_for_a_budget(cluster: FakeCluster, clock: Fak
 
 @gently_and_forced
 def test_a_pod_that_goes_meanwhile_is_gone(cluster: FakeCluster, clock: FakeClock, *, force: bool) -> None:
-    """Gone between read and write is success; replaced meanwhile, the event comes again and finds it gone."""
+    """Gone between read and write is success; one that changes under each attempt is left to the redelivery."""
     verb, resource = CALLS[force].split()
     cluster.failing[verb, resource] = NotFound("gone")
     outcome = handle(_event(cluster, STEPS[force]), cluster, clock)
     assert isinstance(outcome, Done)
     assert "the pod is gone" == outcome.reason
     cluster.failing[verb, resource] = Conflict("uid is another")
-    with pytest.raises(Conflict):
+    cluster.asked()
+    with pytest.raises(TemporaryError, match="changed under each of 4 attempts"):
         handle(_event(cluster, STEPS[force]), cluster, clock)
+    assert ["get pods", "get namespaces", CALLS[force]] * 4 == cluster.asked()
+
+
+def test_a_pod_that_is_put_in_quarantine_meanwhile_is_kept(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Between read and eviction another alert isolated it: the eviction does not hold for that pod."""
+    event = _event(cluster, alert={"id": "alert-2"})
+
+    def isolate(cluster: FakeCluster, name: str) -> None:
+        cluster.merge(PODS, name, isolation_of(cluster.pod(name)), "shop")
+        cluster.asked()
+
+    cluster.interfere = isolate
+    outcome = handle(event, cluster, clock)
+    assert Skipped("kept in quarantine, by alert alert-1: only force ends it") == outcome
+    assert ["create pods/eviction", "get pods", "get namespaces"] == cluster.asked()
+    assert 1 == sum(map(marks.is_quarantined, cluster.pods()))
 
 
 def test_an_event_for_another_function_is_refused(cluster: FakeCluster, clock: FakeClock) -> None:
