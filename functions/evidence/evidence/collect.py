@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evidence import plan
 from evidence.box import Box
-from molt.cluster import EVENTS, NAMESPACES, NETWORK_POLICIES, NODES, SERVICES, LogLimits, NotFound
+from molt.cluster import EVENTS, NAMESPACES, NETWORK_POLICIES, NODES, SERVICES, LogLimits, NotFound, TooLarge
 from molt.evidence.bundle import document
 from molt.outcome import PermanentError, TemporaryError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from molt.cluster import Cluster
+    from molt.cluster import Cluster, Resource
     from molt.itinerary import Slip
     from molt.outcome import Clock
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KUBE_SYSTEM: Final = "kube-system"
 TIME: Final = timedelta(seconds=20)
 """Nothing is asked for once collecting has taken so long; what is under way then takes up to 30 seconds more."""
+ROOM: Final = 8 * 1024 * 1024
+"""Bytes of a list, which a tenant may make as long as he likes; in memory it takes some ten times as much."""
 OWNERS: Final = 16
 """Owners that are looked at: two or three are usual, and whoever makes a pod may write any number."""
 
@@ -69,9 +71,8 @@ class Collector:
             return
         box.put("images.json", document(plan.images(pod)))
         self._owners(pod)
-        space = target.namespace
-        self._put("networkpolicies.json", lambda: plan.applying(self.cluster.list(NETWORK_POLICIES, space), pod))
-        self._put("services.json", lambda: plan.serving(self.cluster.list(SERVICES, space), pod))
+        self._put("networkpolicies.json", lambda: plan.applying(self._listed(NETWORK_POLICIES), pod))
+        self._put("services.json", lambda: plan.serving(self._listed(SERVICES), pod))
         self._logs(pod)
         if self.wanted.checkpoint:  # after the logs: it takes the longest, and need not succeed
             self._checkpoints(pod)
@@ -87,9 +88,11 @@ class Collector:
             return ""
 
     def _events(self) -> list[Object]:
-        target = self.slip.target
-        found = self.cluster.list(EVENTS, target.namespace, fields=f"regarding.uid={target.uid}")
+        found = self._listed(EVENTS, f"regarding.uid={self.slip.target.uid}")
         return sorted(found, key=lambda event: (event["metadata"].get("creationTimestamp") or "", _name(event)))
+
+    def _listed(self, resource: Resource, fields: str = "") -> list[Object]:
+        return self.cluster.list_within(ROOM, resource, self.slip.target.namespace, fields=fields)
 
     def _owners(self, pod: Object) -> None:
         """Collect the owners, and theirs; each once, and so many of them: the controllers up to the top first."""
@@ -169,6 +172,8 @@ class Collector:
             fetch()
         except NotFound as error:
             self.box.lack(path, f"it is gone: {error.reason}", essential=essential)
+        except TooLarge as error:
+            self.box.lack(path, error.reason, essential=False)
         except PermanentError as error:
             self.box.lack(path, error.reason, essential=essential)
         except TemporaryError as error:

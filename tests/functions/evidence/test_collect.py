@@ -140,6 +140,15 @@ def test_a_list_is_measured_as_it_is_written() -> None:
     assert [(9, ""), (8, "the last 8 of 9 objects"), (0, "the last 0 of 9 objects")] == kept
 
 
+def test_a_list_that_is_too_large_is_missing() -> None:
+    """Whoever fills a namespace fills no function's memory, and cannot stop what follows."""
+    case = Case()
+    for number in range(9):
+        case.happened(f"e{number}", "x" * 1_000_000)
+    reason, essential = _why(_collected(case))["events.json"]
+    assert (True, False) == (reason.startswith("the answer has"), essential)
+
+
 def test_collecting_ends_when_it_takes_too_long() -> None:
     """A kubelet that hangs for each log would outlast the broker's patience; the previous runs matter least."""
     case = Case()
