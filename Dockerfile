@@ -13,11 +13,13 @@ RUN test -n "${FUNCTION}" || { echo "say which function: --build-arg FUNCTION=qu
 COPY pyproject.toml README.md LICENSE requirements.lock ./
 COPY src src
 COPY functions/${FUNCTION} functions/${FUNCTION}
-# The versions and hashes are those of the lock. Only the core and this function stay: the local runtime and the command
-# line are no function's. A slim image ships no bytecode; without it a cold start spends over a second compiling.
+# The versions and hashes are those of the lock. Only the core and this function stay: the local runtime, the command
+# line and the simulation are no function's. A slim image ships no bytecode; without it a cold start spends over a
+# second compiling.
 RUN uv venv /app \
  && uv pip install --python /app/bin/python --no-cache --verify-hashes -c requirements.lock . "./functions/${FUNCTION}${EXTRAS}" \
- && rm -rf /app/lib/python3.*/site-packages/molt/embedded /app/lib/python3.*/site-packages/molt/cli* /app/bin/molt \
+ && rm -rf /app/lib/python3.*/site-packages/molt/embedded /app/lib/python3.*/site-packages/molt/cli* \
+      /app/lib/python3.*/site-packages/molt/simulate /app/bin/molt \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/lib \
  && printf 'import runpy\n\nrunpy.run_module("%s", run_name="__main__")\n' "$(echo "${FUNCTION}" | tr - _)" > /app/function.py
 

@@ -178,7 +178,7 @@ def test_the_demos_shop_is_valid() -> None:
         assert {"ResponsePolicy", "RotationPolicy"} == {type(one.policy).__name__ for one in loaded}
 
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "functions").glob("*/README.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "functions").glob("*/README.md")])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

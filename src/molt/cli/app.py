@@ -11,10 +11,11 @@ from molt.cli.explain import explain
 from molt.cli.policy import check
 from molt.cli.release import release
 from molt.cli.send import send
+from molt.cli.simulate import simulate
 from molt.cli.status import status
 from molt.cli.up import up
 
-_COMMANDS = (demo, up, send, explain, status, release)  # in the order of `molt --help`
+_COMMANDS = (demo, up, send, explain, status, release, simulate)  # in the order of `molt --help`
 
 
 def build() -> typer.Typer:
