@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml requirements.lock $(FUNCTIONS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit("molt needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --verify-hashes -c requirements.lock -e '.[cli]' $(FUNCTIONS:%=-e ./%) --group dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --verify-hashes -c requirements.lock -e '.[cli,plot]' $(FUNCTIONS:%=-e ./%) --group dev
 	@touch $@
 
 demo: $(STAMP) ## Run the main job from start to end on this machine: alerts, quarantine, rotation
@@ -51,7 +51,7 @@ contracts: $(STAMP) ## Check who may import whom
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  --extra cli --group dev --custom-compile-command 'make lock' --upgrade pyproject.toml -o requirements.lock
+	  --extra cli --extra plot --group dev --custom-compile-command 'make lock' --upgrade pyproject.toml -o requirements.lock
 
 clean: ## Remove what the commands above made in this folder
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
