@@ -9,6 +9,7 @@
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
     annotation  release          "true": somebody wants the pod released, and the clock's next tick does it
     annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
+    annotation  pause            on a workload or a namespace: the clock moves none of its pods (molt.pause)
     annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
                                  keep-on-release; owner, retiring-since;
@@ -47,6 +48,7 @@ POLICY = f"{PREFIX}/policy"
 OWNER = f"{PREFIX}/owner"
 RETIRING_SINCE = f"{PREFIX}/retiring-since"
 STAYED_SINCE = f"{PREFIX}/stayed-since"
+PAUSE = f"{PREFIX}/pause"
 
 LEAKS = f"{PREFIX}/leaks"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt import marks
+from molt import marks, pause
 from molt.policy.selector import Requirement, Selector
 from molt.workload import TEMPLATE_HASH, controller, is_ready
 
@@ -39,6 +39,8 @@ class Fleet:
     unsettled: str | None = None
     """Why its number of pods says nothing now; None when it is in no change of its own."""
     min_ready: timedelta = timedelta()
+    pause: str | None = None
+    """What its annotation says that holds up the clock."""
 
     def __str__(self) -> str:
         """Return `Kind/name`."""
@@ -138,6 +140,7 @@ def _fleet(obj: Object, kind: str, controllers: Sequence[Object], desired: int, 
         selector=selector_of(obj),
         unsettled=unsettled,
         min_ready=timedelta(seconds=obj["spec"].get("minReadySeconds") or 0),
+        pause=pause.of(obj),
     )
 
 
