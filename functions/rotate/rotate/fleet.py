@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,10 @@ def muster(objects: Mapping[str, Sequence[Object]]) -> list[Fleet]:
     """Return the fleets of one namespace from its workload objects by kind; a kind that was not read has none."""
     replica_sets = objects.get("ReplicaSet", ())
     deployments = {obj["metadata"]["uid"]: obj for obj in objects.get("Deployment", ())}
-    fleets = [_deployment(obj, replica_sets) for obj in deployments.values()]
+    owned = defaultdict(list)
+    for item in replica_sets:
+        owned[(controller(item) or {}).get("uid")].append(item)
+    fleets = [_deployment(obj, owned[uid]) for uid, obj in deployments.items()]
     fleets += _lone_replica_sets(replica_sets)
     fleets += map(_stateful_set, objects.get("StatefulSet", ()))
     fleets += map(_daemon_set, objects.get("DaemonSet", ()))
@@ -93,8 +97,7 @@ def by_controller(fleets: Iterable[Fleet]) -> dict[str, Fleet]:
     return {uid: fleet for fleet in fleets for uid in fleet.controllers}
 
 
-def _deployment(obj: Object, replica_sets: Iterable[Object]) -> Fleet:
-    own = [item for item in replica_sets if (controller(item) or {}).get("uid") == obj["metadata"]["uid"]]
+def _deployment(obj: Object, own: Sequence[Object]) -> Fleet:
     unsettled = _unobserved(obj)
     if obj["spec"].get("paused"):
         unsettled = "is paused"

@@ -77,7 +77,7 @@ class Tick:
 
     def _visit(self, namespace: str, policies: list[RotationPolicy]) -> None:
         """Finish what was begun in a namespace, and begin what is due there."""
-        pods = self._cluster.list(PODS, namespace)
+        pods = survey.all_pods(self._cluster, namespace)
         roll = Roll(pods)
         due = [(one, overdue(one, roll.near(one.selector), self._keys, self._now)) for one in policies]
         retiring = [pod for pod in pods if siblings.leaves(pod)]

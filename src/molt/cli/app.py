@@ -8,13 +8,14 @@ from molt.cli.breaker import reset
 from molt.cli.demo.command import demo
 from molt.cli.evidence import listing, show, verify
 from molt.cli.explain import explain
+from molt.cli.plan import plan
 from molt.cli.policy import check
 from molt.cli.release import release
 from molt.cli.send import send
 from molt.cli.status import status
 from molt.cli.up import up
 
-_COMMANDS = (demo, up, send, explain, status, release)  # in the order of `molt --help`
+_COMMANDS = (demo, up, send, explain, status, plan, release)  # in the order of `molt --help`
 
 
 def build() -> typer.Typer:

@@ -12,7 +12,7 @@ from molt.cluster.stream import events
 from molt.cluster.transport import Call, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from molt.cluster.options import LogLimits
 
@@ -68,11 +68,18 @@ class Cluster:
         return self._send("get", "GET", resource, namespace, name)
 
     def list(
-        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        trim: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> list[dict[str, Any]]:
         """Return the objects of a namespace, or of all, that both selectors select; read in pages.
 
-        When the pages expire half-way all is read anew in one answer, as client-go's pager does.
+        `trim` is what is to be kept of each: no more than a page of whole objects is in memory at once. When the pages
+        expire half-way all is read anew in one answer, as client-go's pager does.
         """
         query = filled(labelSelector=labels, fieldSelector=fields)
         items: list[dict[str, Any]] = []
@@ -87,7 +94,8 @@ class Cluster:
                     raise
                 items, token, page = [], "", {}
                 continue
-            items += answer.get("items") or []
+            found = answer.get("items") or []
+            items += map(trim, found) if trim else found
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 return items

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -200,3 +201,29 @@ def test_replicas_made_in_the_same_second_never_move_together(keys: Keys, span: 
             moved.append(move.pod["metadata"]["name"])
             pods = [pod for pod in pods if pod is not move.pod] + [_pod(f"fresh-{minute}", -minute)]
     assert {f"p{index}" for index in range(count)} <= set(moved)
+
+
+def test_a_choice_looks_at_each_pod_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at all pods of the namespace for each workload, nor for each policy: that would be quadratic."""
+    looks: Counter[str] = Counter()
+    owns, matches = Fleet.owns, Selector.matches
+
+    def counted(fleet: Fleet, pod: Mapping[str, Any]) -> bool:
+        looks["owns"] += 1
+        return owns(fleet, pod)
+
+    def compared(selector: Selector, labels: Mapping[str, str]) -> bool:
+        looks["matches"] += 1
+        return matches(selector, labels)
+
+    monkeypatch.setattr(Fleet, "owns", counted)
+    monkeypatch.setattr(Selector, "matches", compared)
+    pods = [_pod(f"p{index}", owner=str(index // 5), labels={"app": str(index % 10)}) for index in range(500)]
+    scene = Scene(SHOP, pods, {str(index): _fleet(str(index), 5) for index in range(100)})
+    for app in range(10):
+        policy = replace(_policy(most=Amount(100)), selector=Selector((Requirement("app", "In", (str(app),)),)))
+        due = overdue(policy, scene.roll.near(policy.selector), KEY, NOW)
+        assert 50 == len(due)
+        plan.choose(policy, due, scene, set(), NOW)
+    assert looks["owns"] <= 10 * len(pods)
+    assert looks["matches"] <= 3 * len(pods)
