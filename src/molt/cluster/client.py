@@ -12,9 +12,9 @@ from molt.cluster.stream import events
 from molt.cluster.transport import Call, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from molt.cluster.options import LogLimits
+    from molt.cluster.options import LogLimits, Trim
 
 PAGE: Final = 500  # objects per answer of a list, as kubectl's
 WATCH_SECONDS: Final = 300.0
@@ -68,18 +68,11 @@ class Cluster:
         return self._send("get", "GET", resource, namespace, name)
 
     def list(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        labels: str = "",
-        fields: str = "",
-        trim: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = "", trim: Trim = None
     ) -> list[dict[str, Any]]:
-        """Return the objects of a namespace, or of all, that both selectors select; read in pages.
+        """Return the objects of a namespace, or of all, that both selectors select, or what `trim` keeps of each.
 
-        `trim` is what is to be kept of each: no more than a page of whole objects is in memory at once. When the pages
-        expire half-way all is read anew in one answer, as client-go's pager does.
+        They are read in pages. When these expire half-way all is read anew in one answer, as client-go's pager does.
         """
         query = filled(labelSelector=labels, fieldSelector=fields)
         items: list[dict[str, Any]] = []
@@ -94,8 +87,7 @@ class Cluster:
                     raise
                 items, token, page = [], "", {}
                 continue
-            found = answer.get("items") or []
-            items += map(trim, found) if trim else found
+            items += [trim(obj) if trim else obj for obj in answer.get("items") or []]
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 return items
