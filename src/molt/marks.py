@@ -11,6 +11,7 @@
     annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
     annotation  surplus-for      the UID of the released pod for which this one is the cheapest of its ReplicaSet's
     annotation  own-cost         the deletion cost that such a pod had before
+    annotation  pause            on a workload or a namespace: the clock moves none of its pods (molt.pause)
     annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
                                  keep-on-release; owner, retiring-since;
@@ -49,6 +50,7 @@ POLICY = f"{PREFIX}/policy"
 OWNER = f"{PREFIX}/owner"
 RETIRING_SINCE = f"{PREFIX}/retiring-since"
 STAYED_SINCE = f"{PREFIX}/stayed-since"
+PAUSE = f"{PREFIX}/pause"
 
 LEAKS = f"{PREFIX}/leaks"
 

@@ -208,7 +208,13 @@ class FakeCluster(Cluster):
         return found
 
     def list(
-        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        trim: Callable[[Object], Object] | None = None,
     ) -> list[Object]:
         self._asked("list", resource, namespace)
         items = [
@@ -220,7 +226,7 @@ class FakeCluster(Cluster):
             and _has_fields(obj, fields)
         ]
         self._answered()
-        return items
+        return list(map(trim, items)) if trim else items
 
     def create(
         self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None, *, dry_run: bool = False

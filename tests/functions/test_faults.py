@@ -19,6 +19,7 @@ import pytest
 
 from molt.cluster.errors import Request, Unavailable, refusal
 from molt.events import Event, render
+from molt.lifetime import Keys
 from molt.server import create_app
 from quarantine.handler import handler as quarantine
 from rotate.handler import handler as rotate
@@ -28,7 +29,7 @@ from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
 if TYPE_CHECKING:
     from molt.server import Handler
 
-KEY = b"sixteen bytes or more"
+KEY = Keys(b"sixteen bytes or more")
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 NO_ANSWER = 0
 ANSWERS = {401: 422, 403: 422, 404: 422, 409: 503, 410: 503, 422: 422, 429: 503, 500: 503, 503: 503, NO_ANSWER: 503}

@@ -19,6 +19,7 @@ from molt import fence, marks
 from molt.cluster.resources import ADMISSION_POLICIES
 from molt.events import Event
 from molt.itinerary import Step
+from molt.lifetime import Keys
 from molt.outcome import Done
 from quarantine.handler import handler as quarantine
 from release.handler import handle as release
@@ -97,7 +98,7 @@ def _bump(cluster: FakeCluster) -> None:
 
 def _rotate() -> set[Right]:
     asked: set[Right] = set()
-    handle = rotate(b"sixteen bytes or more")
+    handle = rotate(Keys(b"sixteen bytes or more"))
     for kind in KINDS:
         cluster, clock = _cluster(kind)
         cluster.policy(selector={})

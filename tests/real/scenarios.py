@@ -28,6 +28,7 @@ from molt.cluster import (
 )
 from molt.cluster.resources import FENCES, LEDGERS
 from molt.events import Event
+from molt.lifetime import Keys
 from molt.outcome import DeadLettered, Done, SystemClock
 from molt.workload import is_ready, is_terminating
 from quarantine.handler import handler as isolator
@@ -47,7 +48,7 @@ RULE = "A rule of the privilege suite"
 _OTHERS: dict[str, Resource] = {"lone": REPLICA_SETS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
 
 isolate = isolator()
-turn = rotator(b"sixteen bytes or more")
+turn = rotator(Keys(b"sixteen bytes or more"))
 
 
 class Stage:

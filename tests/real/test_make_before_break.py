@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES, SERVICES
+from molt.lifetime import Keys
 from molt.outcome import Done
 from molt.workload import is_ready
 from rotate.handler import handler
@@ -27,7 +28,7 @@ REPLICAS = {"one": 1, "three": 3}
 ROTATIONS = 50  # of each
 SPEC = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "strategy": "Replace", "maxMoving": 2}
 
-handle = handler(b"sixteen bytes or more")
+handle = handler(Keys(b"sixteen bytes or more"))
 
 
 @pytest.mark.timeout(300)

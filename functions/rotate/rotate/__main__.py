@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+from molt.lifetime import keys
 from molt.process import run
-from rotate.handler import FUNCTION, handler, secret
+from rotate.handler import FUNCTION, handler
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda environ: handler(secret(environ.get("MOLT_ROTATION_KEY", ""))), os.environ))
+    sys.exit(run(FUNCTION, lambda environ: handler(keys(environ)), os.environ))

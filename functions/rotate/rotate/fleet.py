@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt import marks
+from molt import marks, pause
 from molt.policy.selector import Requirement, Selector
 from molt.workload import TEMPLATE_HASH, controller, is_ready
 
@@ -39,6 +40,8 @@ class Fleet:
     unsettled: str | None = None
     """Why its number of pods says nothing now; None when it is in no change of its own."""
     min_ready: timedelta = timedelta()
+    pause: str | None = None
+    """What its annotation says that holds up the clock."""
 
     def __str__(self) -> str:
         """Return `Kind/name`."""
@@ -79,7 +82,10 @@ def muster(objects: Mapping[str, Sequence[Object]]) -> list[Fleet]:
     """Return the fleets of one namespace from its workload objects by kind; a kind that was not read has none."""
     replica_sets = objects.get("ReplicaSet", ())
     deployments = {obj["metadata"]["uid"]: obj for obj in objects.get("Deployment", ())}
-    fleets = [_deployment(obj, replica_sets) for obj in deployments.values()]
+    owned = defaultdict(list)
+    for item in replica_sets:
+        owned[(controller(item) or {}).get("uid")].append(item)
+    fleets = [_deployment(obj, owned[uid]) for uid, obj in deployments.items()]
     fleets += _lone_replica_sets(replica_sets)
     fleets += map(_stateful_set, objects.get("StatefulSet", ()))
     fleets += map(_daemon_set, objects.get("DaemonSet", ()))
@@ -91,8 +97,7 @@ def by_controller(fleets: Iterable[Fleet]) -> dict[str, Fleet]:
     return {uid: fleet for fleet in fleets for uid in fleet.controllers}
 
 
-def _deployment(obj: Object, replica_sets: Iterable[Object]) -> Fleet:
-    own = [item for item in replica_sets if (controller(item) or {}).get("uid") == obj["metadata"]["uid"]]
+def _deployment(obj: Object, own: Sequence[Object]) -> Fleet:
     unsettled = _unobserved(obj)
     if obj["spec"].get("paused"):
         unsettled = "is paused"
@@ -138,6 +143,7 @@ def _fleet(obj: Object, kind: str, controllers: Sequence[Object], desired: int, 
         selector=selector_of(obj),
         unsettled=unsettled,
         min_ready=timedelta(seconds=obj["spec"].get("minReadySeconds") or 0),
+        pause=pause.of(obj),
     )
 
 

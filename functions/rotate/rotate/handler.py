@@ -6,31 +6,20 @@ from typing import TYPE_CHECKING
 
 from molt.turns import Turns
 from rotate import step, tick
-from rotate.lifetime import SHORTEST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from molt.cluster import Cluster
     from molt.events import Event
+    from molt.lifetime import Keys
     from molt.outcome import Clock, Outcome
 
 FUNCTION = "rotate"
 
 
-def secret(text: str) -> bytes:
-    """Return the key that `text` is: its bytes as they stand, be they base64, hexadecimal or a pass phrase.
-
-    Raises ValueError when it is missing or too short to be one: whoever guesses the key knows when each pod moves.
-    """
-    key = text.strip().encode()
-    if len(key) < SHORTEST_KEY:
-        raise ValueError(f"MOLT_ROTATION_KEY has {len(key)} bytes, and must have {SHORTEST_KEY} at least")
-    return key
-
-
-def handler(key: bytes, turns: Turns | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
-    """Return the function's handler; `key` is the secret that the pods' lifetimes are drawn with.
+def handler(keys: Keys, turns: Turns | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler; `keys` are the secret that the pods' lifetimes are drawn with.
 
     All that it handles at once takes `turns` in a namespace, from looking at its workloads to the first call of a move:
     whoever looks next sees that one of them is not whole.
@@ -39,7 +28,7 @@ def handler(key: bytes, turns: Turns | None = None) -> Callable[[Event, Cluster,
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
         if event.type == tick.TICK:
-            return tick.Tick(cluster, clock, key, turns).run(event)
+            return tick.Tick(cluster, clock, keys, turns).run(event)
         return step.handle(event, cluster, clock, turns)
 
     return handle

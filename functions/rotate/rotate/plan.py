@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, marks
+from molt import guard, marks, pause
+from molt.due import Roll, managed
 from molt.workload import controller, is_terminating
-from rotate import undo
-from rotate.lifetime import lifetime
-from rotate.siblings import FINISHED, born
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +26,15 @@ class Scene:
     namespace: Object | None
     pods: list[Object]
     fleets: Mapping[str, Fleet] = field(default_factory=dict)
+    roll: Roll = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Enter the pods into the roll."""
+        object.__setattr__(self, "roll", Roll(self.pods))
+
+    def of(self, fleet: Fleet) -> list[Object]:
+        """Return the pods of the fleet's controllers: all that `Fleet.lacks` and `Fleet.short` count."""
+        return self.roll.owned(fleet.controllers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +55,6 @@ class Stay:
     reason: str
 
 
-def managed(policy: RotationPolicy, pods: Iterable[Object]) -> list[Object]:
-    """Return the pods whose lifetime is the policy's concern: selected, running or to run, and not on their way out."""
-    return [
-        pod
-        for pod in pods
-        if policy.selector.explain(marks.labels_of(pod)) is None
-        and not (marks.is_compromised(pod) or marks.is_retiring(pod) or is_terminating(pod))
-        and (pod.get("status") or {}).get("phase") not in FINISHED
-    ]
-
-
-def due_at(policy: RotationPolicy, pod: Object, key: bytes) -> datetime:
-    """Return when the pod has lived long enough; later when it was tried and stayed."""
-    at = born(pod) + max(lifetime(policy.lifetime, key, pod["metadata"]["uid"]), policy.min_age)
-    stays = undo.stays_since(pod)
-    return max(at, stays + undo.REST) if stays else at
-
-
-def due(policy: RotationPolicy, pods: Iterable[Object], key: bytes, now: datetime) -> list[Object]:
-    """Return the pods that have lived long enough, the most overdue first."""
-    dated = [(due_at(policy, pod, key), pod["metadata"]["uid"], pod) for pod in managed(policy, pods)]
-    return [pod for at, _, pod in sorted(dated, key=lambda item: item[:2]) if at <= now]
-
-
 def budget(policy: RotationPolicy, pods: Iterable[Object]) -> int:
     """Return how many more pods the policy lets move now: maxMoving of those it manages, less those that are moving."""
     listed = list(pods)
@@ -81,7 +64,7 @@ def budget(policy: RotationPolicy, pods: Iterable[Object]) -> int:
 def moving(policy: RotationPolicy, pods: Iterable[Object]) -> int:
     """Return how many pods that the policy selects are retiring."""
     return sum(
-        marks.is_retiring(pod) and not is_terminating(pod) and policy.selector.explain(marks.labels_of(pod)) is None
+        marks.is_retiring(pod) and not is_terminating(pod) and policy.selector.matches(marks.labels_of(pod))
         for pod in pods
     )
 
@@ -95,7 +78,7 @@ def choose(
     under way) and none while the fleet is not whole. Of a fleet's pods only the first is told of: the others wait their
     turn.
     """
-    room = budget(policy, scene.pods)
+    room = budget(policy, scene.roll.near(policy.selector))
     moves: list[Move] = []
     stays: list[Stay] = []
     told: set[str] = set(busy)
@@ -106,7 +89,8 @@ def choose(
         if identity in told:
             continue
         told.add(identity)
-        reason = guard.first_objection(pod, scene.namespace) or _unmoved(owner, fleet, scene, now)
+        reason = guard.first_objection(pod, scene.namespace) or _paused(fleet, scene, now)
+        reason = reason or _unmoved(owner, fleet, scene, now)
         if reason or fleet is None:
             stays.append(Stay(policy, pod, reason or "no controller would replace it"))
         elif len(moves) < room:
@@ -120,4 +104,14 @@ def _unmoved(owner: Mapping[str, Any] | None, fleet: Fleet | None, scene: Scene,
         return "no controller would replace it"
     if fleet is None:
         return f"pods of {owner['kind']}/{owner['name']} are not moved"
-    return fleet.lacks(scene.pods, now)
+    return fleet.lacks(scene.of(fleet), now)
+
+
+def _paused(fleet: Fleet | None, scene: Scene, now: datetime) -> str | None:
+    """Return who has paused the pod's workload, or all of the namespace; None when nobody has."""
+    space = scene.namespace and pause.reason(pause.of(scene.namespace), f"namespace {_name(scene.namespace)}", now)
+    return space or (pause.reason(fleet.pause, str(fleet), now) if fleet else None)
+
+
+def _name(obj: Object) -> str:
+    return str(obj["metadata"]["name"])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
+from molt.due import FINISHED, born, stays_since
+from molt.lifetime import LONG_AGO
 from molt.outcome import BadEvent
-from molt.workload import created_at, is_ready, is_terminating
-from rotate import replace, undo
+from molt.workload import is_ready, is_terminating
+from rotate import replace
 from rotate.fleet import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from molt.itinerary import Slip
     from rotate.fleet import Fleet
@@ -23,8 +25,6 @@ Object = dict[str, Any]
 REMEDY = "rotate"
 SCOPES = ("Siblings", "Workload", "Pod")
 STRATEGIES = ("Replace", "Evict")
-FINISHED = ("Succeeded", "Failed")
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def candidates(slip: Slip, order: Order, fleet: Fleet, pods: Iterable[Object], b
 
     def asked(pod: Object) -> bool:
         scope = {"Siblings": pod["metadata"]["uid"] != target, "Pod": pod["metadata"]["uid"] == target}
-        return scope.get(order.scope, True) and born(pod) < before and (undo.stays_since(pod) or _LONG_AGO) < before
+        return scope.get(order.scope, True) and born(pod) < before and (stays_since(pod) or LONG_AGO) < before
 
     return sorted(
         (pod for pod in pods if movable(pod, fleet) and asked(pod)), key=lambda pod: (is_ready(pod), rank(pod))
@@ -109,11 +109,6 @@ def retiring(fleet: Fleet, pods: Iterable[Object]) -> list[Object]:
 def leaves(pod: Object) -> bool:
     """Tell whether the pod is retiring and was not yet evicted."""
     return marks.is_retiring(pod) and not is_terminating(pod)
-
-
-def born(pod: Object) -> datetime:
-    """Return when the pod was made; one that does not say is older than any."""
-    return created_at(pod) or _LONG_AGO
 
 
 def rank(pod: Object) -> tuple[datetime, str]:

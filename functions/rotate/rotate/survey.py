@@ -46,6 +46,18 @@ def fleet_of(cluster: Cluster, namespace: str, workload: Workload) -> Fleet | No
     return fleet.by_controller(found).get(workload.uid)
 
 
+def all_pods(cluster: Cluster, namespace: str) -> list[Object]:
+    """Return the namespace's pods, without what no move looks at: there may be thousands of them."""
+    return cluster.list(PODS, namespace, trim=_essence)
+
+
+def _essence(pod: Object) -> Object:
+    """Return metadata, phase and conditions: a fifth of a pod."""
+    metadata = {name: value for name, value in pod["metadata"].items() if name != "managedFields"}
+    status = pod.get("status") or {}
+    return {"metadata": metadata, "status": {name: status.get(name) for name in ("phase", "conditions")}}
+
+
 def pods(cluster: Cluster, of: Fleet) -> list[Object]:
     """Return the pods that match the fleet's selector: its replicas, those that are retiring, and maybe others."""
     return cluster.list(PODS, of.namespace, labels=of.selector.query())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import guard, log, marks
 from molt.cluster import PODS, ROTATION_POLICIES, Blocked
+from molt.due import Roll, begins, due_at, managed, overdue
 from molt.outcome import MoltError, Outcome, PermanentError, TemporaryError
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from molt.cluster import Cluster
     from molt.events import Event
+    from molt.lifetime import Keys
     from molt.outcome import Clock
     from molt.policy import RotationPolicy
     from molt.turns import Turns
@@ -45,9 +47,9 @@ class Tick:
     What stands in the way of one pod or policy never holds up another.
     """
 
-    def __init__(self, cluster: Cluster, clock: Clock, key: bytes, turns: Turns) -> None:
-        """Begin; nothing is read yet. `key` is the secret of the lifetimes; other events take `turns` with this one."""
-        self._cluster, self._clock, self._key, self._turns = cluster, clock, key, turns
+    def __init__(self, cluster: Cluster, clock: Clock, keys: Keys, turns: Turns) -> None:
+        """Begin; nothing is read yet. `keys` draw the lifetimes; other events take `turns` with this one."""
+        self._cluster, self._clock, self._keys, self._turns = cluster, clock, keys, turns
         self._now = clock.now()
         self._patience = Patience(clock)
         self._diary = Diary(self._now)
@@ -75,8 +77,9 @@ class Tick:
 
     def _visit(self, namespace: str, policies: list[RotationPolicy]) -> None:
         """Finish what was begun in a namespace, and begin what is due there."""
-        pods = self._cluster.list(PODS, namespace)
-        due = [(policy, plan.due(policy, pods, self._key, self._now)) for policy in policies]
+        pods = survey.all_pods(self._cluster, namespace)
+        roll = Roll(pods)
+        due = [(one, overdue(one, roll.near(one.selector), self._keys, self._now)) for one in policies]
         retiring = [pod for pod in pods if siblings.leaves(pod)]
         scene = self._scenes[namespace] = self._look(namespace, pods, retiring, due)
         # Who has just left gives its place free at once.
@@ -115,7 +118,8 @@ class Tick:
             self._diary.add("skipped", pod, policy, f"retiring, without a readable annotation {marks.OWNER}")
         else:
             journey = Journey(pod, scene.fleets.get(owner), policy)
-            outcome, reason = journey.go_on(self._cluster, self._now, scene.pods)
+            fleet_pods = scene.of(journey.fleet) if journey.fleet else []
+            outcome, reason = journey.go_on(self._cluster, self._now, [pod, *fleet_pods])
             if outcome in UNDER_WAY:
                 self._set_out(journey)
                 return False
@@ -199,15 +203,17 @@ class Tick:
     def _status(self, obj: Object, policy: RotationPolicy) -> Object:
         moved = self._diary.moved(policy)
         under_way = {item.pod["metadata"]["uid"] for item in self._under_way if item.policy == policy}
-        managed = plan.managed(policy, self._scenes[policy.namespace].pods)
-        staying = (pod for pod in managed if pod["metadata"]["uid"] not in moved | under_way)
+        pods = managed(policy, self._scenes[policy.namespace].roll.near(policy.selector))
+        leaving = moved | under_way
+        staying = (due_at(policy, pod, self._keys) for pod in pods if pod["metadata"]["uid"] not in leaving)
+        earliest = min(staying, default=None)
         return status.valid(
             obj,
             self._now,
-            managed=len(managed),
+            managed=len(pods),
             moving=len(under_way),
             last=self._now if moved else None,
-            following=min((plan.due_at(policy, pod, self._key) for pod in staying), default=None),
+            following=earliest and begins(policy, earliest, self._now),
         )
 
 

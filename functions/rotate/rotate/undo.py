@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 STUCK = timedelta(minutes=10)
 """How long a replacement may take; a step, all its deliveries together, gives up after about eight minutes."""
-REST = timedelta(hours=1)
-"""How long a pod whose move was undone is left alone by the clock."""
 
 
 def is_due(pod: Mapping[str, Any], fleet: Fleet, now: datetime) -> bool:
@@ -56,8 +54,3 @@ def patch(pod: Mapping[str, Any], now: datetime) -> dict[str, Any]:
             "annotations": {**dict.fromkeys(marks.RETIRING_ANNOTATIONS), marks.STAYED_SINCE: marks.stamp(now)},
         }
     }
-
-
-def stays_since(pod: Mapping[str, Any]) -> datetime | None:
-    """Return when the pod's last move was undone, or None."""
-    return marks.time_of(marks.annotations_of(pod).get(marks.STAYED_SINCE))

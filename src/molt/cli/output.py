@@ -17,7 +17,7 @@ from rich.text import Text
 from molt.marks import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 EXIT_NO = 1
 EXIT_USAGE = 2
@@ -27,6 +27,7 @@ EXIT_INTERRUPTED = 130
 _CELL = 400  # characters of one cell, and
 _LINE = 2000  # of a line; untrusted text may be of any length
 _GAP = 3  # characters between two cells
+_WIDEST = 96  # characters of a bar: a quarter of an hour each, of a day
 _NAME = 28  # characters of a name that is not folded if that can be helped
 _READABLE = 16  # no column of text is narrower if that can be helped
 _ASSUMED = 80  # characters of a line that rich assumes of what is no terminal and
@@ -74,6 +75,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
     if title:
         say(title, "bold")
     console.print(made, "")
+
+
+def show_chart(labels: Sequence[str], bars: Callable[[int], Sequence[str]]) -> None:
+    """Print the bars that are made for a width, one below the other; a label is text, whatever it holds."""
+    console = _console()
+    shown = [printable(label, _NAME) for label in labels]
+    indent = max(map(len, shown)) + _GAP
+    width = min(max(console.width - indent, _READABLE), _WIDEST)
+    for label, bar in zip(shown, bars(width), strict=True):
+        console.print(Text(label.ljust(indent) + bar), soft_wrap=True)
 
 
 def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int]:

@@ -14,7 +14,7 @@ from molt.cluster.transport import Call, Transport, items
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from molt.cluster.options import LogLimits
+    from molt.cluster.options import LogLimits, Trim
 
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
@@ -72,20 +72,17 @@ class Cluster:
     def list_within(
         self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = ""
     ) -> list[dict[str, Any]]:
-        """Return the objects as `list` does, from one answer of at most `most` bytes; raises TooLarge beyond that.
-
-        For what tenants may make as many, and as large, as they like.
-        """
+        """Return the objects as `list` does, from one answer of at most `most` bytes; raises TooLarge beyond that."""
         asked = Request("list", resource.group, resource.plural, namespace)
         call = Call("GET", _path(resource, namespace), asked, filled(fieldSelector=fields))
         return items(asked, self._transport.read(call, self.requests, most + 1), most)
 
     def list(
-        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = "", trim: Trim = None
     ) -> list[dict[str, Any]]:
-        """Return the objects of a namespace, or of all, that both selectors select; read in pages.
+        """Return the objects of a namespace, or of all, that both selectors select, or what `trim` keeps of each.
 
-        When the pages expire half-way all is read anew in one answer, as client-go's pager does.
+        They are read in pages. When these expire half-way all is read anew in one answer, as client-go's pager does.
         """
         query = filled(labelSelector=labels, fieldSelector=fields)
         found: list[dict[str, Any]] = []
@@ -100,7 +97,7 @@ class Cluster:
                     raise
                 found, token, page = [], "", {}
                 continue
-            found += answer.get("items") or []
+            found += [trim(obj) if trim else obj for obj in answer.get("items") or []]
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 return found

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from molt.cluster.resources import Resource
+
+    Trim = Callable[[dict[str, Any]], dict[str, Any]] | None
 
 MANAGER: Final = "molt"  # field manager of creates and merges; `apply` names its own
 

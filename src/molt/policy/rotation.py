@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt.policy import amount, duration, manifest, selector
+from molt.policy import amount, duration, manifest, selector, windows
 from molt.policy.amount import Amount
 from molt.policy.fields import Problems, Reader
+from molt.policy.windows import Hours
 
 if TYPE_CHECKING:
     from molt.policy.selector import Selector
@@ -40,6 +41,7 @@ class RotationPolicy:
     strategy: str
     max_moving: Amount
     min_age: timedelta
+    hours: Hours = field(default_factory=Hours)
 
 
 def parse(obj: Any) -> RotationPolicy:
@@ -60,6 +62,7 @@ def parse(obj: Any) -> RotationPolicy:
         strategy=spec.choice("strategy", manifest.STRATEGIES, default="Replace"),
         max_moving=amount.read(spec, "maxMoving", default=Amount(1)),
         min_age=duration.read(spec, "minAge", least=timedelta()),
+        hours=_hours(spec),
     )
     spec.close()
     problems.settle()
@@ -77,3 +80,8 @@ def _lifetime(reader: Reader) -> Lifetime:
         note(reader.path, f"min {duration.render(low)} is longer than max {duration.render(high)}")
     reader.close()
     return Lifetime(every, every, fixed=True) if has_every else Lifetime(low, high)
+
+
+def _hours(reader: Reader) -> Hours:
+    """Read spec.windows and spec.blackouts."""
+    return Hours(*(windows.parse(reader.objects(name, most=windows.MOST)) for name in ("windows", "blackouts")))

@@ -31,18 +31,24 @@ class Requirement:
 
     def explain(self, labels: Mapping[str, str]) -> str | None:
         """Return why `labels` do not meet this, or None when they do. A missing key meets NotIn and DoesNotExist."""
+        if self.met(labels):
+            return None
+        value = labels.get(self.key)
+        found = "is not there" if value is None else f"is {quote(value)}"
+        return f"label {self.key} {found}, wanted: {self}"
+
+    def met(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether `labels` meet this."""
         value = labels.get(self.key)
         match self.operator:
             case "Exists":
-                met = value is not None
+                return value is not None
             case "DoesNotExist":
-                met = value is None
+                return value is None
             case "In":
-                met = value in self.values
+                return value in self.values
             case _:
-                met = value not in self.values
-        found = "is not there" if value is None else f"is {quote(value)}"
-        return None if met else f"label {self.key} {found}, wanted: {self}"
+                return value not in self.values
 
     def __str__(self) -> str:
         """Return the requirement in the syntax of a `labelSelector` query."""
@@ -63,6 +69,10 @@ class Selector:
     def explain(self, labels: Mapping[str, str]) -> str | None:
         """Return the first reason why `labels` are not selected, or None when they are."""
         return next((reason for item in self.requirements if (reason := item.explain(labels))), None)
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether `labels` meet every requirement: `explain` without the words, for those who ask a lot."""
+        return all(requirement.met(labels) for requirement in self.requirements)
 
     def query(self) -> str:
         """Return the value of a `labelSelector` query parameter, not yet URL-quoted."""

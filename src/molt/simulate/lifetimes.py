@@ -1,6 +1,6 @@
 """How long pods live: as a policy says, and as peers do it at the same mean. Pure; times in seconds.
 
-every            uniform in [0.8, 1.0] * every    (rotate/lifetime.py)
+every            uniform in [0.8, 1.0] * every    (molt.lifetime)
 min, max         uniform in [min, max]
 minAge           no pod is moved before: max(L, minAge)
 """
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from molt import lifetime
 from molt.simulate import counts
 
 if TYPE_CHECKING:
     from molt.policy import RotationPolicy
     from molt.simulate.counts import Floats
-
-SPREAD = 0.2  # of `every`; a test holds it to that of rotate/lifetime.py, which the core does not import
 
 
 class Lifetimes(Protocol):
@@ -147,8 +146,7 @@ class Exponential:
 
 def of_policy(policy: RotationPolicy) -> Bounded:
     """Return the lifetimes that rotation gives to the pods of a policy."""
-    high = policy.lifetime.max.total_seconds()
-    low = high * (1 - SPREAD) if policy.lifetime.fixed else policy.lifetime.min.total_seconds()
+    low, high = (bound.total_seconds() for bound in lifetime.bounds(policy.lifetime))
     least = policy.min_age.total_seconds()
     if least <= low:
         return Bounded(low, high)

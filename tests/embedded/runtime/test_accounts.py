@@ -13,6 +13,7 @@ from molt.embedded.runtime import install
 from molt.embedded.runtime.accounts import child_maker
 from molt.embedded.runtime.services import FunctionService, SecretKey
 from molt.embedded.runtime.state import StateFolder
+from molt.outcome import PermanentError
 from tests.embedded_cluster import TOKEN, running_cluster
 
 
@@ -35,6 +36,22 @@ def test_a_function_is_itself_and_not_the_administrator(tmp_path: Path) -> None:
     (user,) = json.loads(config.read_text())["users"]
     assert user["user"]["token"] not in {"", TOKEN}
     assert 0o600 == config.stat().st_mode & 0o777
+
+
+def test_what_is_optional_may_be_missing(tmp_path: Path) -> None:
+    """A Secret, or a key of it, that need not be there leaves its setting out; one that must be is missed."""
+    state = StateFolder(tmp_path)
+    with running_cluster() as cluster, state.claim():
+        cluster.admin.create(NAMESPACES, {"metadata": {"name": "molt"}})
+        cluster.admin.create(ACCOUNTS, {"metadata": {"name": "rotate"}}, "molt")
+        install.ensure_rotation_key(cluster.admin)
+        for name in ("rotation-key", "none"):
+            optional = FunctionService("rotate", "molt", "rotate", {"SINCE": SecretKey(name, "since", optional=True)})
+            child = child_maker(optional, cluster.admin, {"server": cluster.url}, state, {})()
+            assert {"HOST", "PORT", "KUBECONFIG"} == set(child._environment())
+            needed = FunctionService("rotate", "molt", "rotate", {"SINCE": SecretKey(name, "since")})
+            with pytest.raises(PermanentError):
+                child_maker(needed, cluster.admin, {"server": cluster.url}, state, {})()._environment()
 
 
 @pytest.mark.parametrize(

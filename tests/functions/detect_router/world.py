@@ -57,7 +57,7 @@ class World(Cluster):
         except KeyError:
             raise NotFound(f"{name} not found") from None
 
-    def list(
+    def list(  # type: ignore[override]  # the router trims nothing
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
         """Return the objects that one equation of fields selects."""

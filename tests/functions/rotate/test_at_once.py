@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from molt import marks
 from molt.events import Event
 from molt.itinerary import Step
+from molt.lifetime import Keys
 from molt.outcome import Done, Skipped, TemporaryError
 from molt.turns import Turns
 from molt.workload import is_ready
@@ -37,7 +38,7 @@ from tests.functions.fake_cluster import FakeClock, Killed
 from tests.functions.interleaving import Interleaving, StoppingCluster, StoppingTurns, Task
 from tests.functions.slips import QUARANTINE, event_of, over_the_wire, slip_for
 
-KEY = b"sixteen bytes or more"
+KEY = Keys(b"sixteen bytes or more")
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 REPLICAS = 3
 DELIVERIES = 40

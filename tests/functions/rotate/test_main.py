@@ -24,6 +24,15 @@ def test_without_a_key_it_does_not_start() -> None:
     assert (2, ["rotate: MOLT_ROTATION_KEY has 0 bytes, and must have 16 at least"]) == refusal("rotate")
 
 
+def test_half_a_change_of_keys_does_not_start() -> None:
+    """Without the time since when the new key counts, every pod would be drawn anew."""
+    expected = (
+        "rotate: MOLT_ROTATION_KEY_PREVIOUS and MOLT_ROTATION_KEY_SINCE belong together, "
+        "and only MOLT_ROTATION_KEY_PREVIOUS is set"
+    )
+    assert (2, [expected]) == refusal("rotate", MOLT_ROTATION_KEY_PREVIOUS="fedcba9876543210", **KEY)
+
+
 def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
     """No traceback: whoever installs it reads what to set."""
     code, said = refusal("rotate", MOLT_API_URL="nowhere", **KEY)

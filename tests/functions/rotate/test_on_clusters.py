@@ -11,6 +11,7 @@ import pytest
 from molt import marks
 from molt.cluster import NODES, PDBS, PODS, ROTATION_POLICIES
 from molt.events import Event
+from molt.lifetime import Keys
 from molt.outcome import Done, Skipped, SystemClock, TemporaryError
 from molt.workload import top
 from quarantine.handler import handler as quarantine
@@ -20,7 +21,7 @@ from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, s
 
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 
-handle = handler(b"sixteen bytes or more")
+handle = handler(Keys(b"sixteen bytes or more"))
 
 
 class LaterClock(SystemClock):

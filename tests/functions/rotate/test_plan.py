@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,17 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molt import marks
+from molt.due import born, due_at, managed, overdue
+from molt.lifetime import Keys
 from molt.policy import Lifetime, RotationPolicy
 from molt.policy.amount import Amount
 from molt.policy.selector import Requirement, Selector
 from rotate import plan
 from rotate.fleet import Fleet
 from rotate.plan import Scene
-from rotate.siblings import born
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-KEY = b"sixteen bytes or more"
+KEY = Keys(b"sixteen bytes or more")
 SHOP = {"metadata": {"name": "shop"}}
 
 
@@ -69,16 +71,16 @@ def _names(pods: list[dict[str, Any]]) -> list[str]:
 def _choose(pods: list[dict[str, Any]], fleets: list[Fleet], *, busy: set[str] | None = None, most: int = 1) -> Any:
     policy = _policy(most=Amount(most))
     scene = Scene(SHOP, pods, {fleet.uid: fleet for fleet in fleets})
-    moves, stays = plan.choose(policy, plan.due(policy, pods, KEY, NOW), scene, busy or set(), NOW)
+    moves, stays = plan.choose(policy, overdue(policy, pods, KEY, NOW), scene, busy or set(), NOW)
     return [move.pod["metadata"]["name"] for move in moves], [(s.pod["metadata"]["name"], s.reason) for s in stays]
 
 
 def test_due_pods_are_the_old_ones_the_most_overdue_first() -> None:
     """Whoever is younger than its lifetime, or than minAge, is not due."""
     pods = [_pod("young", 30), _pod("old", 120), _pod("oldest", 240)]
-    assert ["oldest", "old"] == _names(plan.due(_policy(), pods, KEY, NOW))
-    assert ["oldest"] == _names(plan.due(_policy(min_age=3 * HOUR), pods, KEY, NOW))
-    assert born(pods[0]) + 3 * HOUR == plan.due_at(_policy(min_age=3 * HOUR), pods[0], KEY)
+    assert ["oldest", "old"] == _names(overdue(_policy(), pods, KEY, NOW))
+    assert ["oldest"] == _names(overdue(_policy(min_age=3 * HOUR), pods, KEY, NOW))
+    assert born(pods[0]) + 3 * HOUR == due_at(_policy(min_age=3 * HOUR), pods[0], KEY)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +89,14 @@ def test_due_pods_are_the_old_ones_the_most_overdue_first() -> None:
 )
 def test_marked_and_terminating_pods_are_not_managed(metadata: dict[str, Any]) -> None:
     """What is in quarantine stays for the examiner; what moves already does not move twice."""
-    assert [] == plan.managed(_policy(), [_pod("x", **metadata)])
+    assert [] == managed(_policy(), [_pod("x", **metadata)])
 
 
 def test_finished_pods_are_not_managed() -> None:
     """A pod that has run to its end has no life left to shorten."""
     pod = _pod("x")
     pod["status"]["phase"] = "Succeeded"
-    assert [] == plan.managed(_policy(), [pod])
+    assert [] == managed(_policy(), [pod])
 
 
 def test_one_pod_of_a_fleet_moves() -> None:
@@ -141,7 +143,7 @@ def test_a_busy_fleet_is_passed_over_in_silence() -> None:
 def test_a_policy_selects_by_labels() -> None:
     """Pods that the selector does not select are none of its business."""
     policy = replace(_policy(), selector=Selector((Requirement("app", "In", ("web",)),)))
-    assert ["in"] == _names(plan.managed(policy, [_pod("in", labels={"app": "web"}), _pod("out")]))
+    assert ["in"] == _names(managed(policy, [_pod("in", labels={"app": "web"}), _pod("out")]))
     retiring = {marks.RETIRING: "true"}
     pods = [_pod("r", labels=retiring | {"app": "web"}), _pod("s", labels=retiring)]
     assert 1 == plan.moving(policy, pods)
@@ -167,12 +169,61 @@ def test_never_more_than_one_of_a_workload_and_never_a_fresh_pod(
     sizes = Counter(owners)
     fleets = {name: _fleet(name, sizes[name]) for name in sizes}
     policy = _policy(most=Amount(most))
-    due = plan.due(policy, pods, KEY, NOW)
+    due = overdue(policy, pods, KEY, NOW)
     moves, stays = plan.choose(policy, due, Scene(SHOP, pods, fleets), busy, NOW)
     moving = [move.fleet.uid for move in moves]
     assert len(moving) == len(set(moving)) <= most
     assert not busy & set(moving)
     assert all(move.fleet.lacks(pods, NOW) is None for move in moves)
-    assert all(plan.due_at(policy, move.pod, KEY) <= NOW for move in moves)
+    assert all(due_at(policy, move.pod, KEY) <= NOW for move in moves)
     assert all(NOW - born(move.pod) >= 0.8 * HOUR for move in moves)
     assert not {move.pod["metadata"]["uid"] for move in moves} & {stay.pod["metadata"]["uid"] for stay in stays}
+
+
+_spans = st.sampled_from([Lifetime(HOUR, HOUR, fixed=True), Lifetime(HOUR / 2, HOUR), Lifetime(HOUR, HOUR)])
+
+
+@given(st.binary(min_size=16, max_size=32).map(Keys), _spans, st.integers(2, 12))
+def test_replicas_made_in_the_same_second_never_move_together(keys: Keys, span: Lifetime, count: int) -> None:
+    """Whatever the key and the lifetime, even one without a spread: each tick of a minute moves one of them at most.
+
+    All are moved in the end; who has moved is fresh, and of another UID.
+    """
+    policy, fleet = replace(_policy(most=Amount(count)), lifetime=span), {"a": _fleet("a", count)}
+    pods = [_pod(f"p{index}", 0) for index in range(count)]
+    moved = []
+    for minute in range(61 + count):
+        now = NOW + timedelta(minutes=minute)
+        due = overdue(policy, pods, keys, now)
+        moves, _ = plan.choose(policy, due, Scene(SHOP, pods, fleet), set(), now)
+        assert len(moves) <= 1
+        for move in moves:
+            moved.append(move.pod["metadata"]["name"])
+            pods = [pod for pod in pods if pod is not move.pod] + [_pod(f"fresh-{minute}", -minute)]
+    assert {f"p{index}" for index in range(count)} <= set(moved)
+
+
+def test_a_choice_looks_at_each_pod_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at all pods of the namespace for each workload, nor for each policy: that would be quadratic."""
+    looks: Counter[str] = Counter()
+    owns, matches = Fleet.owns, Selector.matches
+
+    def counted(fleet: Fleet, pod: Mapping[str, Any]) -> bool:
+        looks["owns"] += 1
+        return owns(fleet, pod)
+
+    def compared(selector: Selector, labels: Mapping[str, str]) -> bool:
+        looks["matches"] += 1
+        return matches(selector, labels)
+
+    monkeypatch.setattr(Fleet, "owns", counted)
+    monkeypatch.setattr(Selector, "matches", compared)
+    pods = [_pod(f"p{index}", owner=str(index // 5), labels={"app": str(index % 10)}) for index in range(500)]
+    scene = Scene(SHOP, pods, {str(index): _fleet(str(index), 5) for index in range(100)})
+    for app in range(10):
+        policy = replace(_policy(most=Amount(100)), selector=Selector((Requirement("app", "In", (str(app),)),)))
+        due = overdue(policy, scene.roll.near(policy.selector), KEY, NOW)
+        assert 50 == len(due)
+        plan.choose(policy, due, scene, set(), NOW)
+    assert looks["owns"] <= 10 * len(pods)
+    assert looks["matches"] <= 3 * len(pods)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molt import marks
+from molt.due import born
 from molt.itinerary import Entry, Workload
 from molt.outcome import BadEvent
 from rotate import siblings
@@ -157,7 +158,7 @@ def test_a_fresh_pod_never_moves(seconds: list[int], scope: str) -> None:
     """Whoever was made at the trigger or after it is not chosen, in any scope."""
     pods = [_pod(f"p{index}", second) for index, second in enumerate(seconds)]
     chosen = siblings.candidates(slip_for(_pod("p0"), ROTATE), Order(scope), FLEET, pods, BEFORE)
-    assert all(siblings.born(pod) < BEFORE for pod in chosen)
+    assert all(born(pod) < BEFORE for pod in chosen)
     assert chosen == sorted(chosen, key=siblings.rank)
 
 

@@ -11,6 +11,7 @@ from molt import marks
 from molt.cluster import PODS, Blocked, Resource
 from molt.events import Event
 from molt.itinerary import Entry, Slip, Step
+from molt.lifetime import Keys
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from molt.policy.selector import Requirement
 from molt.turns import Turns
@@ -23,7 +24,7 @@ from rotate.siblings import Order
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
 from tests.functions.slips import ROTATE, event_of, over_the_wire, slip_for
 
-KEY = b"sixteen bytes or more"
+KEY = Keys(b"sixteen bytes or more")
 TAG = Step("tag", {})
 EVICT = Step("rotate", {"scope": "Siblings", "strategy": "Evict"})
 WORKLOAD = Step("rotate", {"scope": "Workload"})

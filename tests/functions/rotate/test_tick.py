@@ -5,7 +5,7 @@ Pods are made at START - age; the default policy of the tests lets each live an 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,15 +13,16 @@ import pytest
 from molt import marks
 from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES, Conflict, Forbidden, Unavailable
 from molt.events import Event
+from molt.lifetime import Keys
 from molt.outcome import Done, Outcome, PermanentError, Skipped
 from quarantine.handler import handler as quarantine
 from rotate.diary import MOST, Diary
-from rotate.handler import FUNCTION, handler, secret
+from rotate.handler import FUNCTION, handler
 from rotate.hop import SKIPPED
-from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
+from tests.functions.fake_cluster import HASH, FakeClock, FakeCluster, Killed
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
 
-KEY = b"sixteen bytes or more"
+KEY = Keys(b"sixteen bytes or more")
 TICK = Event(
     id="tick-1",
     source="/apis/v1/namespaces/molt/pingsources/rotation",
@@ -492,21 +493,93 @@ def test_a_step_is_told_from_a_tick(cluster: FakeCluster, clock: FakeClock) -> N
     assert (SKIPPED, FUNCTION) == (outcome.event.type, "rotate")
 
 
-@pytest.mark.parametrize("text", ["", "short", " " * 20, "x" * 15])
-def test_a_key_that_is_none_is_refused(text: str) -> None:
-    """Whoever guesses the key knows when each pod moves."""
-    with pytest.raises(ValueError, match=r"MOLT_ROTATION_KEY has \d+ bytes, and must have 16 at least"):
-        secret(text)
-
-
-def test_a_key_is_taken_as_it_stands() -> None:
-    """Base64, hexadecimal or a pass phrase: its bytes are the key, without the line break that files end with."""
-    assert b"c2l4dGVlbiBieXRlcyBvciBtb3Jl" == secret("c2l4dGVlbiBieXRlcyBvciBtb3Jl\n")
-
-
 def test_the_fake_has_what_the_tests_rely_on(cluster: FakeCluster) -> None:
     """The ReplicaSet belongs to the Deployment, and the policy is one that the parser takes."""
     assert {"deployments", "replicasets", "pods", "namespaces", "rotationpolicies"} == {
         key[0] for key in cluster.objects
     }
     assert (DEPLOYMENTS.plural, ROTATION_POLICIES.plural) == ("deployments", "rotationpolicies")
+
+
+def _annotate(cluster: FakeCluster, kind: str, name: str, value: str) -> None:
+    namespace = "" if kind == "namespaces" else "shop"
+    cluster.objects[kind, namespace, name]["metadata"]["annotations"] = {marks.PAUSE: value}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("deployments", "web"), ("namespaces", "shop")])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("true", ""),
+        ("2026-11-24T13:00:00+00:00", " until 2026-11-24T13:00:00Z"),
+        ("", ', though "" is neither "true" nor an RFC 3339 time'),
+        ("false", ', though "false" is neither "true" nor an RFC 3339 time'),
+        ("next\x1b[31m" + "x" * 50, f', though "next [31m{"x" * 28}..." is neither "true" nor an RFC 3339 time'),
+    ],
+)
+def test_a_pause_holds_up_the_clock(clock: FakeClock, kind: str, name: str, value: str, reason: str) -> None:
+    """On the workload or its namespace; it costs no call, and whoever wonders is told."""
+    cluster = _shop(clock)
+    _annotate(cluster, kind, name, value)
+    paused = "Deployment/web" if kind == "deployments" else "namespace shop"
+    expected = f"{paused} is paused by molt-project.io/pause{reason}"
+    assert [("skipped", "web", expected)] == _trail(handle(TICK, cluster, clock))
+    assert [*LISTS, *FLEETS, STATUS] == cluster.asked()
+    assert [True, True, True] == _ages(cluster)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("deployments", "web"), ("namespaces", "shop")])
+def test_a_pause_is_over_at_its_time(clock: FakeClock, kind: str, name: str) -> None:
+    """A time that is past holds up nothing; nobody has to take the annotation off."""
+    cluster = _shop(clock)
+    _annotate(cluster, kind, name, marks.stamp(clock.now()))
+    assert [("acted", "web", "replaced by a fresh pod")] == _trail(handle(TICK, cluster, clock))
+
+
+def test_what_a_replica_set_inherited_is_no_pause(cluster: FakeCluster, clock: FakeClock) -> None:
+    """A Deployment hands its annotations to its ReplicaSet, and does not take them back there."""
+    _annotate(cluster, "replicasets", f"web-{HASH}", "true")
+    assert [("acted", "web", "replaced by a fresh pod")] == _trail(handle(TICK, cluster, clock))
+
+
+NIGHTS = [{"cron": "0 22 * * *", "duration": "4h", "timeZone": "Europe/Berlin"}]
+NOONS = [{"cron": "0 12 * * *", "duration": "2h"}]
+
+
+@pytest.mark.parametrize(
+    ("hours", "opens"),
+    [
+        ({"windows": NIGHTS}, "2026-11-24T21:00:00Z"),
+        ({"blackouts": NOONS}, "2026-11-24T14:00:00Z"),
+        ({"windows": NOONS, "blackouts": NOONS}, None),
+    ],
+)
+def test_moves_begin_only_when_windows_and_blackouts_let_them(
+    clock: FakeClock, hours: dict[str, Any], opens: str | None
+) -> None:
+    """Outside nothing is looked at any closer, and the status says when it will be."""
+    cluster = _shop(clock, **hours)
+    assert Skipped("nothing is due") == handle(TICK, cluster, clock)
+    assert [*LISTS, STATUS] == cluster.asked()
+    assert opens == _status(cluster).get("nextRotation")
+    if opens:
+        clock.time = datetime.fromisoformat(opens)
+        assert [("acted", "web", "replaced by a fresh pod")] == _trail(handle(TICK, cluster, clock))
+
+
+def test_a_move_under_way_is_finished_outside_the_windows(clock: FakeClock) -> None:
+    """What has begun is not left half-done until the next night."""
+    cluster = _shop(clock, windows=NOONS)
+    cluster.readiness = timedelta(hours=2, minutes=5)
+    assert [("moving", "web")] == [entry[:2] for entry in _trail(handle(TICK, cluster, clock))]
+    clock.time += timedelta(hours=2, minutes=6)
+    assert [("acted", "web", "replaced by a fresh pod")] == _trail(handle(TICK, cluster, clock))
+
+
+def test_a_policy_with_an_unknown_time_zone_says_so(clock: FakeClock) -> None:
+    """No schema knows the zones: the condition is where the user reads it."""
+    cluster = _shop(clock, windows=[NIGHTS[0] | {"timeZone": "Europe/Berlni"}])
+    assert Skipped("nothing is due") == handle(TICK, cluster, clock)
+    (condition,) = _status(cluster)["conditions"]
+    assert ("Accepted", "False", "Invalid") == (condition["type"], condition["status"], condition["reason"])
+    assert 'spec.windows[0].timeZone: "Europe/Berlni" is no time zone that is known here' == condition["message"]

@@ -20,6 +20,7 @@ import pytest
 from molt import marks
 from molt.cluster import Conflict
 from molt.events import Event
+from molt.lifetime import Keys
 from molt.outcome import Done, Skipped, TemporaryError
 from rotate.handler import handler
 from tests.functions.fake_cluster import FakeClock, FakeCluster
@@ -27,7 +28,7 @@ from tests.functions.slips import ROTATE, event_of, slip_for
 
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 
-handle = handler(b"sixteen bytes or more")
+handle = handler(Keys(b"sixteen bytes or more"))
 
 
 @pytest.fixture

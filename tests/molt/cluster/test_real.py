@@ -155,8 +155,8 @@ def test_lists_take_selectors_and_pages(real: Cluster, space: str, monkeypatch: 
     for name in names:
         real.create(CONFIG_MAPS, {"metadata": {"name": name, "labels": {"app": "page"}}}, space)
 
-    def listed(**selectors: str) -> list[str]:
-        return [obj["metadata"]["name"] for obj in real.list(CONFIG_MAPS, space, **selectors)]
+    def listed(*, labels: str = "", fields: str = "") -> list[str]:
+        return [obj["metadata"]["name"] for obj in real.list(CONFIG_MAPS, space, labels=labels, fields=fields)]
 
     assert names == listed(labels="app=page")
     assert ["map-3"] == listed(fields="metadata.name=map-3")

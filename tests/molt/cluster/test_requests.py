@@ -167,6 +167,15 @@ def test_a_list_follows_the_pages_with_its_selectors(cluster: Cluster, stub: Stu
     assert [Request("list", "", "pods")] * 3 == cluster.requests
 
 
+def test_a_list_keeps_of_each_object_what_is_wanted(cluster: Cluster, stub: Stub) -> None:
+    """Page by page."""
+    stub.will(
+        answer({"metadata": {"continue": "t1"}, "items": [{"n": 1, "much": "more"}]}),
+        answer({"metadata": {}, "items": [{"n": 3}]}),
+    )
+    assert [{"n": 1}, {"n": 3}] == cluster.list(PODS, trim=lambda obj: {"n": obj["n"]})
+
+
 def test_a_list_whose_pages_expire_is_read_anew_in_one_answer(cluster: Cluster, stub: Stub) -> None:
     """What was read of the old pages is thrown away: an object may stand in both."""
     stub.will(

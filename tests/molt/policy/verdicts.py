@@ -52,6 +52,11 @@ def _lifetime(about: str, *problems: str, **lifetime: Any) -> Verdict:
     return _rotation(about, *problems, lifetime=lifetime)
 
 
+def _window(about: str, *problems: str, **window: Any) -> Verdict:
+    found = tuple(f"spec.windows[0]{problem}" for problem in problems)
+    return _rotation(about, *found, windows=[{"cron": "0 2 * * *", "duration": "1h"} | window])
+
+
 def _selector(about: str, *problems: str, **selector: Any) -> Verdict:
     return _rotation(about, *problems, selector=selector)
 
@@ -105,6 +110,11 @@ FULL_ROTATION: dict[str, Any] = {
     "strategy": "Evict",
     "maxMoving": "25%",
     "minAge": "90s",
+    "windows": [
+        {"cron": "0 2 * * MON-FRI", "duration": "4h", "timeZone": "Europe/Berlin"},
+        {"cron": "*/15 0-6,22-23 1,15 jan-Mar *", "duration": "90m"},
+    ],
+    "blackouts": [{"cron": "30 23 31 12 *", "duration": "1h", "timeZone": "Etc/GMT+5"}],
 }
 
 LABELS = {"labels": {"a": "b"}}
@@ -441,6 +451,83 @@ VERDICTS = [
             ("1s" * 17, f'"{"1s" * 17}"'),
         ]
     ),
+    # windows, blackouts
+    _rotation("no windows", windows=[], blackouts=[]),
+    _rotation("null windows", windows=None, blackouts=None),
+    _rotation("as many windows as may be", windows=[{"cron": "0 2 * * *", "duration": "1h"}] * 8),
+    _rotation(
+        "too many blackouts",
+        "spec.blackouts: has 9 items, more than 8",
+        blackouts=[{"cron": "0 2 * * *", "duration": "1h"}] * 9,
+    ),
+    _rotation(
+        "an empty window",
+        "spec.windows[0].cron: missing",
+        "spec.windows[0].duration: missing",
+        windows=[{}],
+    ),
+    _rotation("a window as text", "spec.windows[0]: must be an object, not a string", windows=["0 2 * * *"]),
+    _rotation("a window that is null", "spec.windows[0]: must be an object, not null", windows=[None]),
+    _rotation("windows as an object", "spec.windows: must be a list, not an object", windows={"cron": "0 2 * * *"}),
+    _window("a window with an end", ".end: unknown field", end="6h"),
+    *(
+        _window(f"a schedule of {cron}", cron=cron)
+        for cron in (
+            "* * * * *",
+            "*/5 * * * *",
+            "0-59/7 08-18/2 1-31 1-12 0-7",
+            "1,2,3 4 29 FEB sun,Mon",
+            "00 00 01 01 0",
+            "5/10 */3 * jan-dec MON-FRI/2",
+        )
+    ),
+    *(
+        _window(
+            f"a schedule of {cron!r}",
+            f'.cron: "{cron}" is not a schedule of five fields, such as 0 2 * * MON-FRI',
+            cron=cron,
+        )
+        for cron in (
+            "x",
+            "@daily",
+            "0 2 * *",
+            "0 0 2 * * *",
+            "60 2 * * *",
+            "0 24 * * *",
+            "0 2 0 * *",
+            "0 2 32 * *",
+            "0 2 * 13 *",
+            "0 2 * * 8",
+            "0 2 L * *",
+            "0 2 * * MON#2",
+            "0 2 ? * *",
+            "*/0 2 * * *",
+            " 0 2 * * *",
+            "0  2 * * *",
+            "0 2 * * *,",
+            "-1 2 * * *",
+            "CRON_TZ=UTC 0 2 * * *",
+        )
+    ),
+    _window("an empty schedule", ".cron: must not be empty", cron=""),
+    _window("a schedule too long", ".cron: has 101 characters, more than 100", cron=f"{'0,' * 46}0 2 * * *"),
+    _window("the shortest window", duration="1m"),
+    _window("a window too short", '.duration: "59s" is not in 1m..8760h', duration="59s"),
+    _window("a window too long", '.duration: "8761h" is not in 1m..8760h', duration="8761h"),
+    *(
+        _window(f"the time zone {zone}", timeZone=zone)
+        for zone in ("UTC", "Etc/GMT-14", "America/Argentina/ComodRivadavia", "America/Port-au-Prince", None)
+    ),
+    *(
+        _window(
+            f"the time zone {zone!r}",
+            f'.timeZone: "{zone}" is not the name of a time zone, such as Europe/Berlin',
+            timeZone=zone,
+        )
+        for zone in ("+01:00", "../etc/passwd", "/etc/localtime", "Europe/", "a/b/c/d", "Europe/Berlin ", "a.b")
+    ),
+    _window("an empty time zone", ".timeZone: must not be empty", timeZone=""),
+    _window("a time zone too long", ".timeZone: has 65 characters, more than 64", timeZone="x" * 65),
     _rotation("any age", minAge="0s"),
     _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
     _rotation(

@@ -9,6 +9,7 @@ from molt.embedded.runtime.child import Child
 from molt.embedded.runtime.door import HOST
 from molt.embedded.runtime.services import FunctionService, SecretKey
 from molt.embedded.runtime.state import write_private
+from molt.outcome import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,8 @@ def child_maker(
         token = admin.request_token(function.account, function.namespace, TOKEN_LIFE)
         config = state.accounts / f"{function.name}.kubeconfig"
         write_private(config, kubeconfig.render(target, token))
-        settings = {name: _value(admin, function.namespace, value) for name, value in function.settings.items()}
+        values = {name: _value(admin, function.namespace, value) for name, value in function.settings.items()}
+        settings = {name: value for name, value in values.items() if value is not None}
         settings |= {name: place for name, place in _places(state).items() if _is_file(settings.get(name, ""))}
         return {**environment, **settings, "HOST": HOST, "PORT": "0", "KUBECONFIG": str(config)}
 
@@ -51,5 +53,13 @@ def _is_file(url: str) -> bool:
     return url.startswith("file:")
 
 
-def _value(admin: Cluster, namespace: str, value: str | SecretKey) -> str:
-    return install.secret_value(admin, namespace, value.name, value.key) if isinstance(value, SecretKey) else value
+def _value(admin: Cluster, namespace: str, value: str | SecretKey) -> str | None:
+    """Return the setting's value; None for what is in no Secret and need not be."""
+    if not isinstance(value, SecretKey):
+        return value
+    try:
+        return install.secret_value(admin, namespace, value.name, value.key)
+    except PermanentError:
+        if value.optional:
+            return None
+        raise

@@ -20,6 +20,7 @@ class SecretKey:
 
     name: str
     key: str
+    optional: bool = False  # the function does without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +65,8 @@ def _value(setting: Field) -> str | SecretKey:
     if not source:
         return setting.at("value").text("")
     reference = source.at("secretKeyRef").object()
-    return SecretKey(name=reference.at("name").text(), key=reference.at("key").text())
+    return SecretKey(
+        name=reference.at("name").text(),
+        key=reference.at("key").text(),
+        optional=reference.at("optional").value is True,
+    )

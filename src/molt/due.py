@@ -1,0 +1,112 @@
+"""When a pod has lived long enough by a policy, and which pods a policy has to do with. Pure.
+
+The function that moves pods and the command that foretells it decide by this.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from molt import marks
+from molt.lifetime import LONG_AGO, bounds, lifetime
+from molt.workload import controller, created_at, is_terminating
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from molt.lifetime import Keys
+    from molt.policy import RotationPolicy
+    from molt.policy.selector import Selector
+
+Object = dict[str, Any]
+
+FINISHED = ("Succeeded", "Failed")
+REST = timedelta(hours=1)
+"""How long a pod whose move was undone is left alone by the clock."""
+
+
+class Roll:
+    """The pods of one namespace, found by label and by controller: many policies take no longer than one."""
+
+    def __init__(self, pods: Iterable[Object]) -> None:
+        """Enter the pods."""
+        self.pods = list(pods)
+        self._labelled: dict[tuple[str, str], list[Object]] = defaultdict(list)
+        self._owned: dict[str, list[Object]] = defaultdict(list)
+        for pod in self.pods:
+            for label in marks.labels_of(pod).items():
+                self._labelled[label].append(pod)
+            if owner := controller(pod):
+                self._owned[owner["uid"]].append(pod)
+
+    def near(self, selector: Selector) -> Sequence[Object]:
+        """Return pods among which are all that the selector selects: those with a label that it asks for, if any."""
+        asked = (
+            [pod for value in sorted(set(item.values)) for pod in self._labelled.get((item.key, value), ())]
+            for item in selector.requirements
+            if item.operator == "In"
+        )
+        return min(asked, key=len, default=self.pods)
+
+    def owned(self, controllers: Collection[str]) -> list[Object]:
+        """Return the pods whose controllers have these UIDs."""
+        return [pod for uid in sorted(controllers) for pod in self._owned.get(uid, ())]
+
+
+def born(pod: Object) -> datetime:
+    """Return when the pod was made; one that does not say is older than any."""
+    return created_at(pod) or LONG_AGO
+
+
+def stays_since(pod: Object) -> datetime | None:
+    """Return when the pod's last move was undone, or None."""
+    return marks.time_of(marks.annotations_of(pod).get(marks.STAYED_SINCE))
+
+
+def managed(policy: RotationPolicy, pods: Iterable[Object]) -> list[Object]:
+    """Return the pods whose lifetime is the policy's concern: selected, running or to run, and not on their way out."""
+    return [
+        pod
+        for pod in pods
+        if policy.selector.matches(marks.labels_of(pod))
+        and not (marks.is_compromised(pod) or marks.is_retiring(pod) or is_terminating(pod))
+        and (pod.get("status") or {}).get("phase") not in FINISHED
+    ]
+
+
+def due_at(policy: RotationPolicy, pod: Object, keys: Keys) -> datetime:
+    """Return when the pod has lived long enough; later when it was tried and stayed."""
+    since = born(pod)
+    return _at(policy, pod, since + lifetime(policy.lifetime, keys.of(since), pod["metadata"]["uid"]))
+
+
+def due_between(policy: RotationPolicy, pod: Object) -> tuple[datetime, datetime]:
+    """Return between which times `due_at` is, for those who have no key."""
+    shortest, longest = bounds(policy.lifetime)
+    return _at(policy, pod, born(pod) + shortest), _at(policy, pod, born(pod) + longest)
+
+
+def overdue(policy: RotationPolicy, pods: Iterable[Object], keys: Keys, now: datetime) -> list[Object]:
+    """Return the pods that have lived long enough, the most overdue first; none while the policy's hours are closed."""
+    if policy.hours.closed(now):
+        return []
+    dated = [(due_at(policy, pod, keys), pod["metadata"]["uid"], pod) for pod in managed(policy, pods)]
+    return [pod for at, _, pod in sorted(dated, key=lambda item: item[:2]) if at <= now]
+
+
+def begins(policy: RotationPolicy, at: datetime, now: datetime) -> datetime | None:
+    """Return when a pod that is due at `at` may begin to move: then, or when windows and blackouts let it from now on.
+
+    None when they never do.
+    """
+    earliest = max(at, now)
+    return policy.hours.opens(earliest) if policy.hours.closed(earliest) else at
+
+
+def _at(policy: RotationPolicy, pod: Object, at: datetime) -> datetime:
+    """Return the end of a lifetime, put off by minAge and by the rest after a move that was undone."""
+    stays = stays_since(pod)
+    return max(at, born(pod) + policy.min_age, stays + REST if stays else LONG_AGO)
