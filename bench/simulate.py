@@ -14,10 +14,11 @@ import time
 
 import numpy as np
 
+from molt.lifetime import SPREAD
 from molt.policy import duration
 from molt.simulate import report
 from molt.simulate.attackers import Attacker, ClockSeeing, Stepwise
-from molt.simulate.lifetimes import SPREAD, Bounded
+from molt.simulate.lifetimes import Bounded
 
 ATTACKERS: dict[str, Attacker] = {
     "memoryless": Stepwise(7200.0),
