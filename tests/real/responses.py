@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.real.rights import Account
     from tests.real.scenarios import Play, Stage
 
+TICKS = 5
+"""Ticks in which a node must be free: each may find the node changed by another."""
+
 
 def tags(stage: Stage, account: Account) -> None:
     """Mark a pod as suspect."""
@@ -57,7 +60,8 @@ def cordons_and_lifts(stage: Stage, account: Account) -> None:
     try:
         assert isinstance(cordon(_event(pod, Step("cordon", {"for": "1h"})), account, SystemClock()), Done)
         assert stage.admin.get(NODES, name)["spec"]["unschedulable"]
-        assert isinstance(cordon(TICK, account, LaterClock(1.1)), Done)
+        # The node's own controllers write to it just then; a conflict waits for the next tick.
+        assert any(isinstance(cordon(TICK, account, LaterClock(1.1)), Done) for _ in range(TICKS))
         assert "unschedulable" not in stage.admin.get(NODES, name)["spec"]
     finally:
         patch = {"metadata": {"labels": {marks.CORDONED: None}}, "spec": {"unschedulable": None}}

@@ -75,6 +75,11 @@ class Account(Cluster):
         with self._noting():
             return super()._send(verb, *arguments, **options)
 
+    def list_within(self, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
+        """Read a list up to a size, which is not parsed before it is counted."""
+        with self._noting():
+            return super().list_within(*arguments, **options)
+
     def logs(self, *arguments: Any, **options: Any) -> bytes:
         """Read a log, which is no object."""
         with self._noting():
