@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -364,12 +365,20 @@ class FakeCluster(Cluster):
                     "ownerReferences": [*owners],
                     **metadata,
                 },
-                "spec": {"nodeName": "node-1"},
+                "spec": self._placed(),
                 "status": {"phase": "Running", "conditions": []},
             },
         )
         pod["ready-at"] = None if self.readiness is None else (self.clock.now() + self.readiness).isoformat()
         return pod
+
+    def _placed(self) -> Object:
+        """Return the spec of a new pod: on the node with the fewest pods that takes any, on none if there is none."""
+        nodes = [obj for (plural, _, _), obj in sorted(self.objects.items()) if plural == "nodes"]
+        open_ones = [node["metadata"]["name"] for node in nodes if not node.get("spec", {}).get("taints")]
+        on = Counter(obj["spec"].get("nodeName") for (plural, _, _), obj in self.objects.items() if plural == "pods")
+        best = min(open_ones, key=lambda name: (on[name], name), default=None if nodes else "node-1")
+        return {"nodeName": best} if best else {}
 
     def _asked(self, verb: str, resource: Resource, namespace: str | None, subresource: str = "") -> None:
         plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
@@ -383,7 +392,9 @@ class FakeCluster(Cluster):
         now = self.clock.now()
         for pod in (obj for (plural, _, _), obj in self.objects.items() if plural == "pods"):
             conditions, at = pod["status"]["conditions"], pod["ready-at"]
-            if at and datetime.fromisoformat(at) <= now and not conditions:
+            if not pod["spec"].get("nodeName"):
+                pod["spec"] |= self._placed()
+            elif at and datetime.fromisoformat(at) <= now and not conditions:
                 conditions.append({"type": "Ready", "status": "True", "lastTransitionTime": marks.stamp(now)})
 
     def _answered(self) -> None:

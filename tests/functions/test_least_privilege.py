@@ -105,7 +105,18 @@ def _rotate() -> set[Right]:
         assert isinstance(handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock), Done)
         assert isinstance(handle(TICK, cluster, clock), Done)
         asked |= _asked(cluster)
-    return asked
+    return asked | _relocated()
+
+
+def _relocated() -> set[Right]:
+    """Relocate a pod whose replacement finds no node, and undo it."""
+    cluster, clock = _cluster("Deployment")
+    cluster.node("node-1")
+    cluster.policy(strategy="Relocate")
+    for _ in range(2):
+        rotate(b"sixteen bytes or more")(TICK, cluster, clock)
+        clock.time += timedelta(minutes=10)
+    return _asked(cluster)
 
 
 def _release() -> set[Right]:

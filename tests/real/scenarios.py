@@ -16,8 +16,10 @@ from detect_router.handler import handle as route
 from molt import fence, ledger, marks
 from molt.cluster import (
     DAEMON_SETS,
+    DEPLOYMENTS,
     EVENTS,
     NETWORK_POLICIES,
+    NODES,
     PODS,
     REPLICA_SETS,
     RESPONSE_POLICIES,
@@ -28,14 +30,14 @@ from molt.cluster import (
 )
 from molt.cluster.resources import FENCES, LEDGERS
 from molt.events import Event
-from molt.outcome import DeadLettered, Done, SystemClock
+from molt.outcome import DeadLettered, Done, Skipped, SystemClock
 from molt.workload import is_ready, is_terminating
 from quarantine.handler import handler as isolator
 from rotate.handler import handler as rotator
 from tests.contract.space import until
 from tests.functions.detect_router.world import alert_data, event
 from tests.functions.installation import Installation
-from tests.functions.rotate.test_on_clusters import TICK, LaterClock
+from tests.functions.rotate.test_on_clusters import TICK, LaterClock, RushedClock
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
 from tests.real.rights import Account
 
@@ -203,6 +205,25 @@ def moves_by_the_clock(stage: Stage, account: Account) -> None:
         stage.admin.delete(ROTATION_POLICIES, "all", stage.here.namespace)
 
 
+def relocates_in_vain(stage: Stage, account: Account) -> None:
+    """Bar the only node that will do, undo the move, open the node, and tell of it on the workload."""
+    node = stage.admin.list(NODES)[0]["metadata"]["name"]
+    name = f"pinned-{time.monotonic_ns()}"
+    stage.here.deployment(name, 1, node)
+    selector = {"matchLabels": {"app": name}}
+    spec = {"mode": "Enforce", "selector": selector, "lifetime": {"every": "30m"}, "strategy": "Relocate"}
+    stage.admin.create(ROTATION_POLICIES, {"metadata": {"name": name}, "spec": spec}, stage.here.namespace)
+    try:
+        assert isinstance(turn(TICK, account, RushedClock()), Skipped)
+        assert marks.RELOCATING not in str(stage.admin.get(NODES, node))
+        notes = stage.admin.list(EVENTS, stage.here.namespace)
+        assert name in {note["regarding"]["name"] for note in notes if note.get("reason") == "MoltRotationUndone"}
+    finally:
+        stage.admin.delete(ROTATION_POLICIES, name, stage.here.namespace)
+        stage.admin.delete(DEPLOYMENTS, name, stage.here.namespace)
+        stage.admin.merge(NODES, node, {"spec": {"taints": None}, "metadata": {"labels": {marks.RELOCATING: None}}})
+
+
 def keeps_a_letter(stage: Stage, account: Account) -> None:
     """Ask the API for nothing."""
     letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace})
@@ -242,6 +263,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         "a pod that changes meanwhile": moves_a_pod_that_changes_meanwhile,
         **{f"a sibling of a {kind}": moves_a_sibling(name) for name, kind in KINDS.items()},
         "a tick": moves_by_the_clock,
+        "a relocation in vain": relocates_in_vain,
     },
     "dead-letter": {"a letter": keeps_a_letter},
 }

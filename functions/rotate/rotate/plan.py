@@ -62,8 +62,8 @@ def managed(policy: RotationPolicy, pods: Iterable[Object]) -> list[Object]:
 def due_at(policy: RotationPolicy, pod: Object, key: bytes) -> datetime:
     """Return when the pod has lived long enough; later when it was tried and stayed."""
     at = born(pod) + max(lifetime(policy.lifetime, key, pod["metadata"]["uid"]), policy.min_age)
-    stays = undo.stays_since(pod)
-    return max(at, stays + undo.REST) if stays else at
+    rests = undo.rests_until(pod)
+    return max(at, rests) if rests else at
 
 
 def due(policy: RotationPolicy, pods: Iterable[Object], key: bytes, now: datetime) -> list[Object]:
@@ -120,4 +120,4 @@ def _unmoved(owner: Mapping[str, Any] | None, fleet: Fleet | None, scene: Scene,
         return "no controller would replace it"
     if fleet is None:
         return f"pods of {owner['kind']}/{owner['name']} are not moved"
-    return fleet.lacks(scene.pods, now)
+    return fleet.lacks(scene.pods, now) or undo.tired(fleet, scene.pods, now)

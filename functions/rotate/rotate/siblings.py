@@ -22,7 +22,7 @@ Object = dict[str, Any]
 
 REMEDY = "rotate"
 SCOPES = ("Siblings", "Workload", "Pod")
-STRATEGIES = ("Replace", "Evict")
+STRATEGIES = ("Replace", "Evict", "Relocate")
 FINISHED = ("Succeeded", "Failed")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

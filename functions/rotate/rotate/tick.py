@@ -15,13 +15,13 @@ from molt.cluster import PODS, ROTATION_POLICIES, Blocked
 from molt.outcome import MoltError, Outcome, PermanentError, TemporaryError
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import plan, siblings, status, survey
+from rotate import departure, plan, relocate, siblings, status, survey
 from rotate.diary import FUNCTION, Diary
 from rotate.evict import evict, evict_if
 from rotate.fleet import by_controller
 from rotate.journey import UNDER_WAY, Journey
 from rotate.patience import Patience
-from rotate.replace import hindrance, owner_of, retire
+from rotate.replace import Why, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from molt.outcome import Clock
     from molt.policy import RotationPolicy
     from molt.turns import Turns
+    from rotate.departure import Way
     from rotate.plan import Move, Scene
 
 Object = dict[str, Any]
@@ -64,6 +65,7 @@ class Tick:
         policies = [(obj, _read(obj)) for obj in objects]
         valid = [policy for _, policy in policies if not isinstance(policy, PolicyError)]
         left_over = self._cluster.list(PODS, labels=f"{marks.RETIRING}={marks.TRUE}")
+        relocate.clear(self._cluster, {pod["metadata"]["uid"] for pod in left_over}, self._now)
         places = {policy.namespace for policy in valid} | {pod["metadata"]["namespace"] for pod in left_over}
         for namespace in sorted(places):
             with self._turns.of(f"namespace {namespace}"):
@@ -114,7 +116,7 @@ class Tick:
         elif owner is None:
             self._diary.add("skipped", pod, policy, f"retiring, without a readable annotation {marks.OWNER}")
         else:
-            journey = Journey(pod, scene.fleets.get(owner), policy)
+            journey = Journey(pod, scene.fleets.get(owner), policy, relocates=relocate.is_relocating(pod))
             outcome, reason = journey.go_on(self._cluster, self._now, scene.pods)
             if outcome in UNDER_WAY:
                 self._set_out(journey)
@@ -133,10 +135,9 @@ class Tick:
     def _begin(self, move: Move) -> None:
         """Send the first call of a move."""
         policy, pod, fleet = move.policy, move.pod, move.fleet
-        obstacle = hindrance(pod, fleet) if policy.strategy == "Replace" else None
-        replacing = policy.strategy == "Replace" and obstacle is None
+        way = departure.way(policy.strategy, pod, fleet)
         try:
-            note = self._retire(move) if replacing else self._evict(move)
+            note = self._release(move, way) if way.is_make_before_break else self._evict(move)
         except Blocked as error:
             self._diary.add("blocked", pod, policy, error.reason)
         except TemporaryError as error:
@@ -145,19 +146,19 @@ class Tick:
         except PermanentError as error:
             self._diary.add("refused", pod, policy, error.reason)
         else:
-            note += f", since {obstacle}" if obstacle else ""
             if policy.mode == DRY_RUN:
-                self._diary.add("rehearsed", pod, policy, note)
-            elif replacing:
-                self._set_out(Journey(pod, fleet, policy))
+                self._diary.add("rehearsed", pod, policy, way.note(note))
+            elif way.is_make_before_break:
+                self._set_out(Journey(pod, fleet, policy, relocates=way.strategy == "Relocate"))
             else:
                 self._busy.add(fleet.uid)
-                self._diary.add("acted", pod, policy, note)
+                self._diary.add("acted", pod, policy, way.note(note))
 
-    def _retire(self, move: Move) -> str:
-        why = f"its lifetime by policy {move.policy.name} is over"
-        retire(self._cluster, move.pod, move.fleet, self._now, why, dry_run=move.policy.mode == DRY_RUN)
-        return "would be replaced"
+    def _release(self, move: Move, way: Way) -> str:
+        why = Why(f"its lifetime by policy {move.policy.name} is over", way.strategy)
+        dry_run = move.policy.mode == DRY_RUN
+        departure.release(self._cluster, move.pod, move.fleet, self._now, why, dry_run=dry_run)
+        return "would be replaced" + (", on another node" if why.strategy == "Relocate" else "")
 
     def _evict(self, move: Move) -> str:
         if move.policy.mode == DRY_RUN:

@@ -444,7 +444,9 @@ VERDICTS = [
     _rotation("any age", minAge="0s"),
     _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
     _rotation(
-        "a strategy of a later version", 'spec.strategy: "Restart" is not one of Evict, Replace', strategy="Restart"
+        "a strategy of a later version",
+        'spec.strategy: "Reconfigure" is not one of Evict, Replace, Relocate',
+        strategy="Reconfigure",
     ),
     _rotation(
         "half a pod moving",
