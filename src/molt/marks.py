@@ -8,6 +8,7 @@
     label       relocating       on a node, and the key of its taint: no new pod comes there until a replacement has
                                  another node
     annotation  original-labels  the labels that were taken off, as a JSON object
+    label       restarting       on a workload: a restart of molt's, or the way back from it, is under way
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
     annotation  release          "true": somebody wants the pod released, and the clock's next tick does it
     annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
@@ -17,7 +18,8 @@
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
                                  keep-on-release; owner, retiring-since;
                                  suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at,
-                                 relocating-for, relocating-since
+                                 relocating-for, relocating-since; on a workload restarted-at, restarted-from,
+                                 restarted-template, policy, reason
 
 All start with `molt-project.io/`.
 """
@@ -78,6 +80,11 @@ CORDONED = f"{PREFIX}/cordoned"
 CORDONED_BY = f"{PREFIX}/cordoned-by"
 CORDONED_AT = f"{PREFIX}/cordoned-at"
 UNCORDON_AT = f"{PREFIX}/uncordon-at"
+RESTARTING = f"{PREFIX}/restarting"
+RESTARTED_AT = f"{PREFIX}/restarted-at"
+RESTARTED_FROM = f"{PREFIX}/restarted-from"
+RESTARTED_TEMPLATE = f"{PREFIX}/restarted-template"
+RESTART_ANNOTATIONS = (RESTARTED_AT, RESTARTED_FROM, RESTARTED_TEMPLATE, POLICY, REASON)
 RELOCATING = f"{PREFIX}/relocating"
 RELOCATING_FOR = f"{PREFIX}/relocating-for"
 RELOCATING_SINCE = f"{PREFIX}/relocating-since"

@@ -105,7 +105,17 @@ def _rotate() -> set[Right]:
         assert isinstance(handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock), Done)
         assert isinstance(handle(TICK, cluster, clock), Done)
         asked |= _asked(cluster)
-    return asked | _relocated()
+    return asked | _relocated() | _restarted()
+
+
+def _restarted() -> set[Right]:
+    asked: set[Right] = set()
+    for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        cluster, clock = _cluster(kind)
+        cluster.policy(strategy="Restart", selector={})
+        assert isinstance(rotate(b"sixteen bytes or more")(TICK, cluster, clock), Done)
+        asked |= _asked(cluster)
+    return asked
 
 
 def _relocated() -> set[Right]:

@@ -30,6 +30,7 @@ from molt.cluster import (
 )
 from molt.cluster.resources import FENCES, LEDGERS
 from molt.events import Event
+from molt.itinerary import Step
 from molt.outcome import DeadLettered, Done, Skipped, SystemClock
 from molt.workload import is_ready, is_terminating
 from quarantine.handler import handler as isolator
@@ -47,6 +48,8 @@ REPLICAS = {"web": 3, "lone": 2, "db": 2, "agent": 3}  # of a DaemonSet one for 
 KINDS = {"web": "Deployment", "lone": "ReplicaSet", "db": "StatefulSet", "agent": "DaemonSet"}
 RULE = "A rule of the privilege suite"
 _OTHERS: dict[str, Resource] = {"lone": REPLICA_SETS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
+
+_RESTARTED: dict[str, Resource] = {"web": DEPLOYMENTS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
 
 isolate = isolator()
 turn = rotator(b"sixteen bytes or more")
@@ -224,6 +227,35 @@ def relocates_in_vain(stage: Stage, account: Account) -> None:
         stage.admin.merge(NODES, node, {"spec": {"taints": None}, "metadata": {"labels": {marks.RELOCATING: None}}})
 
 
+def restarts(name: str) -> Play:
+    """Return the scenario in which an alert restarts a workload, and ticks see it through."""
+
+    def play(stage: Stage, account: Account) -> None:
+        before = stage.pods(name)
+        clock = SystemClock()
+        pause = 1.1 - time.time() % 1  # creationTimestamp has whole seconds
+        clock.sleep(max(0.0, pause))
+        step = Step("rotate", {"scope": "Workload", "strategy": "Restart"})
+        slip = slip_for(before[0], step, alert={"time": marks.stamp(clock.now())})
+        assert isinstance(turn(event_of(slip), account, clock), Done)
+        labels = f"{marks.RESTARTING}=true"
+        resource = _RESTARTED[name]
+        try:
+            until(lambda: _passes(stage, account, resource, labels), f"{name} is restarted")
+        finally:
+            for obj in stage.admin.list(resource, stage.here.namespace, labels=labels):
+                patch = {"metadata": {"labels": {marks.RESTARTING: None}}}
+                stage.admin.merge(resource, obj["metadata"]["name"], patch, stage.here.namespace)
+        assert not {pod["metadata"]["uid"] for pod in before} & {pod["metadata"]["uid"] for pod in stage.pods(name)}
+
+    return play
+
+
+def _passes(stage: Stage, account: Account, resource: Resource, labels: str) -> bool:
+    turn(TICK, account, SystemClock())
+    return not stage.admin.list(resource, stage.here.namespace, labels=labels)
+
+
 def keeps_a_letter(stage: Stage, account: Account) -> None:
     """Ask the API for nothing."""
     letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace})
@@ -264,6 +296,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         **{f"a sibling of a {kind}": moves_a_sibling(name) for name, kind in KINDS.items()},
         "a tick": moves_by_the_clock,
         "a relocation in vain": relocates_in_vain,
+        **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},
     },
     "dead-letter": {"a letter": keeps_a_letter},
 }

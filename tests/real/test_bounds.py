@@ -1,7 +1,8 @@
-"""rotate's rights on nodes, as the API server bounds them: RBAC lets it patch a node, bounds.yaml says what of it."""
+"""rotate's rights as the API server bounds them: RBAC lets it patch nodes and workloads, bounds.yaml what of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -58,7 +59,87 @@ def test_and_nothing_else(rotate: Api, patch: dict[str, Any], said: str) -> None
     assert (422, True) == (answer.status, said in answer.message), answer
 
 
-def test_others_are_not_bound(installed: Api, rotate: Api) -> None:
+@pytest.mark.usefixtures("rotate")
+def test_others_are_not_bound(installed: Api) -> None:
     """The policy is for rotate's account alone."""
-    assert rotate
     assert 200 == installed.patch(NODE, {"spec": {"unschedulable": True}}, dryRun="All").status
+
+
+STAMP = {
+    "spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "2026-11-24T12:00:00Z"}}}}
+}
+LABELS = {"app": "bounded"}
+POD = {
+    "metadata": {"labels": LABELS, "annotations": {"a": "b"}},
+    "spec": {"containers": [{"name": "main", "image": "web:1"}]},
+}
+KINDS = ("deployments", "statefulsets", "daemonsets")
+
+
+@pytest.fixture(scope="module")
+def workloads(installed: Api, rotate: Api) -> Iterator[dict[str, str]]:
+    """Make a workload of each kind that can be restarted; return their paths once the bounds hold."""
+    paths = {}
+    for plural in KINDS:
+        path = f"/apis/apps/v1/namespaces/default/{plural}"
+        body: dict[str, Any] = {"selector": {"matchLabels": LABELS}, "template": POD}
+        body |= {} if plural == "daemonsets" else {"replicas": 0}
+        body |= {"serviceName": "bounded"} if plural == "statefulsets" else {}
+        installed.post(path, {"metadata": {"name": "bounded"}, "spec": body}).object()
+        paths[plural] = f"{path}/bounded"
+    image = _template(spec={"containers": [{"name": "main", "image": "evil:1"}]})
+    for path in paths.values():
+        until(lambda at=path: rotate.patch(at, image, dryRun="All").status == 422, "the bounds hold")  # type: ignore[misc]
+    yield paths
+    for path in paths.values():
+        installed.delete(path).object()
+
+
+def _template(**parts: Any) -> dict[str, Any]:
+    return {"spec": {"template": parts}}
+
+
+@pytest.mark.parametrize("plural", KINDS)
+def test_a_workload_is_restarted(workloads: dict[str, str], rotate: Api, plural: str) -> None:
+    """And marked; the way back too."""
+    marked = {"metadata": {"labels": {"molt-project.io/restarting": "true"}, "annotations": {"a": "b"}}}
+    assert 200 == rotate.patch(workloads[plural], STAMP | marked, dryRun="All").status
+    assert 200 == rotate.patch(workloads[plural], _template(metadata={"annotations": {"x": None}}), dryRun="All").status
+
+
+@pytest.mark.parametrize("plural", KINDS)
+@pytest.mark.parametrize(
+    "patch",
+    [
+        _template(spec={"serviceAccountName": "admin"}),
+        _template(spec={"hostNetwork": True}),
+        _template(metadata={"labels": {"team": "x"}}),
+        _template(metadata={"annotations": {"c": "d"}}),
+        _template(metadata={"annotations": {"a": "c"}}),
+        _template(metadata={"annotations": {"a": None}}),
+    ],
+    ids=str,
+)
+def test_and_its_pods_stay_what_they_are(
+    workloads: dict[str, str], rotate: Api, plural: str, patch: dict[str, Any]
+) -> None:
+    """Whoever has rotate's token cannot run anything with it."""
+    assert 422 == rotate.patch(workloads[plural], patch, dryRun="All").status
+
+
+@pytest.mark.parametrize(
+    ("plural", "spec"),
+    [
+        ("deployments", {"replicas": 3}),
+        ("statefulsets", {"replicas": None}),
+        ("deployments", {"paused": True}),
+        ("deployments", {"strategy": {"type": "Recreate", "rollingUpdate": None}}),
+        ("statefulsets", {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}),
+        ("daemonsets", {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "100%"}}}),
+    ],
+)
+def test_and_so_does_its_size_and_its_way(
+    workloads: dict[str, str], rotate: Api, plural: str, spec: dict[str, Any]
+) -> None:
+    """Nor end its pods by it."""
+    assert 422 == rotate.patch(workloads[plural], {"spec": spec}, dryRun="All").status

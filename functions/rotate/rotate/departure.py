@@ -28,7 +28,7 @@ class Way:
     @property
     def is_make_before_break(self) -> bool:
         """Tell whether the replacement is Ready before the pod goes."""
-        return self.strategy != "Evict"
+        return self.strategy in ("Replace", "Relocate")
 
     def note(self, text: str) -> str:
         """Return what is said of a pod that moves this way."""
@@ -36,8 +36,8 @@ class Way:
 
 
 def way(strategy: str, pod: Object, fleet: Fleet) -> Way:
-    """Return by which of Replace, Relocate and Evict the pod moves when `strategy` is asked for."""
-    if strategy == "Evict":
+    """Return by which strategy the pod moves when `strategy` is asked for."""
+    if strategy in ("Evict", "Restart"):
         return Way(strategy)
     if obstacle := hindrance(pod, fleet):
         return Way("Evict", obstacle)

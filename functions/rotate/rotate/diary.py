@@ -47,6 +47,22 @@ class Diary:
             }
         )
 
+    def tell(self, outcome: str, kind: str, obj: dict[str, Any], reason: str) -> None:
+        """Note what became of a workload's restart; on whose account stands on the workload."""
+        metadata = obj["metadata"]
+        self.entries.append(
+            {
+                "remedy": FUNCTION,
+                "namespace": metadata["namespace"],
+                "workload": f"{kind}/{metadata['name']}",
+                "uid": metadata["uid"],
+                "policy": marks.annotations_of(obj).get(marks.POLICY),
+                "outcome": outcome,
+                "reason": marks.printable(reason),
+                "at": marks.stamp(self._now),
+            }
+        )
+
     def moved(self, policy: RotationPolicy) -> set[str]:
         """Return the UIDs of the pods that left on the policy's account."""
         return {

@@ -39,6 +39,8 @@ class Fleet:
     unsettled: str | None = None
     """Why its number of pods says nothing now; None when it is in no change of its own."""
     min_ready: timedelta = timedelta()
+    top: Object = field(default_factory=dict, compare=False)
+    """The workload itself, as read."""
 
     def __str__(self) -> str:
         """Return `Kind/name`."""
@@ -138,6 +140,7 @@ def _fleet(obj: Object, kind: str, controllers: Sequence[Object], desired: int, 
         selector=selector_of(obj),
         unsettled=unsettled,
         min_ready=timedelta(seconds=obj["spec"].get("minReadySeconds") or 0),
+        top=obj,
     )
 
 

@@ -57,20 +57,21 @@ class Journey:
             self._lift(cluster)
         if self.fleet and lack:
             cause = undo.cause(pod, self.fleet, pods, now)
-            return self._undo(cluster, pod, cause, now) if cause else ("moving", f"waits for its replacement: {lack}")
+            if cause:
+                return self._undo(cluster, pod, self.fleet, cause, now)
+            return "moving", f"waits for its replacement: {lack}"
         if not evict_if(cluster, pod, siblings.leaves):
             return "skipped", "it is retiring no more: somebody else has taken it"
         if self.fleet is None:
             return "acted", "evicted: the workload that it left is gone"
         return "acted", relocate.landing(self.fleet, pods, pod) if self._relocates else REPLACED
 
-    def _undo(self, cluster: Cluster, pod: Object, cause: str, now: datetime) -> tuple[str, str]:
+    def _undo(self, cluster: Cluster, pod: Object, fleet: Fleet, cause: str, now: datetime) -> tuple[str, str]:
         reason = f"it stays, since its replacement does not become Ready: {cause}"
         undo.undo(cluster, pod, now)
         self._lift(cluster)
-        if self.fleet:
-            told = f"pod {pod['metadata']['name']} was to move: {reason}"
-            notice.undone(cluster, self.fleet, pod["metadata"]["uid"], told, now)
+        told = f"pod {pod['metadata']['name']} was to move: {reason}"
+        notice.undone(cluster, fleet, pod["metadata"]["uid"], told, now)
         return "skipped", reason
 
     def _lift(self, cluster: Cluster) -> None:

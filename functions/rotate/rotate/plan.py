@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
 from molt.workload import controller, is_terminating
-from rotate import undo
+from rotate import restart, undo
 from rotate.lifetime import lifetime
 from rotate.siblings import FINISHED, born
 
@@ -93,24 +93,31 @@ def choose(
 
     At most as many as the budget allows, at most one of a fleet, none of a fleet in `busy` (UIDs of those with a move
     under way) and none while the fleet is not whole. Of a fleet's pods only the first is told of: the others wait their
-    turn.
+    turn, or are restarted with it.
     """
     room = budget(policy, scene.pods)
     moves: list[Move] = []
     stays: list[Stay] = []
     told: set[str] = set(busy)
+    untouched: dict[str, Stay] = {}
     for pod in pods:
         owner = controller(pod)
         fleet = scene.fleets.get(owner["uid"]) if owner else None
         identity = fleet.uid if fleet else pod["metadata"]["uid"]
         if identity in told:
             continue
+        if policy.strategy == "Restart" and fleet and (reason := restart.untouched(fleet, pod)):
+            untouched.setdefault(identity, Stay(policy, pod, reason))
+            continue
         told.add(identity)
         reason = guard.first_objection(pod, scene.namespace) or _unmoved(owner, fleet, scene, now)
+        if policy.strategy == "Restart" and fleet and not reason:
+            reason = restart.lack(fleet, scene.pods, policy.min_age, now)
         if reason or fleet is None:
             stays.append(Stay(policy, pod, reason or "no controller would replace it"))
         elif len(moves) < room:
             moves.append(Move(policy, pod, fleet))
+    stays += [stay for identity, stay in untouched.items() if identity not in told]
     return moves, stays
 
 

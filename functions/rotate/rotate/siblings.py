@@ -22,7 +22,7 @@ Object = dict[str, Any]
 
 REMEDY = "rotate"
 SCOPES = ("Siblings", "Workload", "Pod")
-STRATEGIES = ("Replace", "Evict", "Relocate")
+STRATEGIES = ("Replace", "Evict", "Relocate", "Restart")
 FINISHED = ("Succeeded", "Failed")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -42,6 +42,8 @@ class Order:
             raise BadEvent(f"itinerary[0].parameters.scope: not one of {', '.join(SCOPES)}")
         if order.strategy not in STRATEGIES:
             raise BadEvent(f"itinerary[0].parameters.strategy: not one of {', '.join(STRATEGIES)}")
+        if order.strategy == "Restart" and order.scope != "Workload":
+            raise BadEvent("itinerary[0].parameters: a Restart is of the whole Workload")
         return order
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, marks
+from molt import guard
 from molt.cluster import Blocked
 from molt.itinerary import Slip
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from molt.workload import is_ready
-from rotate import departure, relocate, siblings, survey
+from rotate import departure, relocate, renewal, siblings, survey
 from rotate.evict import evict, evict_if, evict_in_time
 from rotate.hop import Hop
 from rotate.patience import Patience
@@ -86,6 +86,8 @@ def handle(event: Event, cluster: Cluster, clock: Clock, turns: Turns) -> Outcom
     reason = siblings.excuse(slip) or guard.exempt_namespace(namespace, survey.namespace(cluster, namespace))
     if reason:
         return hop.skipped(reason)
+    if order.strategy == "Restart":
+        return renewal.handle(hop)
     return _rehearse(hop) if slip.mode == "DryRun" else _move(hop)
 
 
@@ -93,10 +95,10 @@ def _rehearse(hop: Hop) -> Outcome:
     """Let the API server check the moves, without waiting and without a change."""
     fleet = hop.fleet()
     if fleet is None:
-        return hop.skipped(_gone(hop))
+        return hop.skipped(hop.gone())
     pods = siblings.candidates(hop.slip, hop.order, fleet, survey.pods(hop.cluster, fleet), hop.before)
     if not pods:
-        return hop.skipped(_none_left(hop, fleet))
+        return hop.skipped(hop.none_left(fleet))
     blocked = sum(not _try(hop, fleet, pod) for pod in pods[:NAMED])
     reason = f"would move {_count(len(pods))} of {fleet}, one after the other"
     reason += f"; a disruption budget would now hold {blocked} of them back" if blocked else ""
@@ -141,11 +143,11 @@ def _look(hop: Hop) -> View | Skipped:
     """Return what there is to do, or that there is nothing."""
     fleet = hop.fleet()
     if fleet is None:
-        return hop.skipped(_gone(hop))
+        return hop.skipped(hop.gone())
     pods = survey.pods(hop.cluster, fleet)
     left = siblings.candidates(hop.slip, hop.order, fleet, pods, hop.before)
     under_way = siblings.retiring(fleet, pods)
-    return View(fleet, pods, left, under_way) if left or under_way else hop.skipped(_none_left(hop, fleet))
+    return View(fleet, pods, left, under_way) if left or under_way else hop.skipped(hop.none_left(fleet))
 
 
 def _begin(hop: Hop, view: View) -> Begun:
@@ -219,15 +221,6 @@ def _await_whole(
 def _reason(hop: Hop) -> str:
     """Return the reason that a moving pod carries."""
     return f"alert {hop.slip.alert['id']}, policy {hop.slip.policy.name}"
-
-
-def _gone(hop: Hop) -> str:
-    workload = hop.slip.target.workload
-    return f"{workload.kind}/{workload.name} is gone" if workload else "no controller would replace it"
-
-
-def _none_left(hop: Hop, fleet: Fleet) -> str:
-    return f"no pod of {fleet} in scope {hop.order.scope} from before {marks.stamp(hop.before)} is left to move"
 
 
 def _count(pods: int) -> str:

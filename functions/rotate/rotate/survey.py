@@ -46,6 +46,15 @@ def fleet_of(cluster: Cluster, namespace: str, workload: Workload) -> Fleet | No
     return fleet.by_controller(found).get(workload.uid)
 
 
+def fleet_with(cluster: Cluster, kind: str, obj: Object) -> Fleet:
+    """Return the fleet of a workload; of a Deployment the ReplicaSets are read."""
+    objects = {kind: [obj]}
+    if kind == "Deployment":
+        query = fleet.selector_of(obj).query()
+        objects["ReplicaSet"] = cluster.list(REPLICA_SETS, obj["metadata"]["namespace"], labels=query)
+    return next(found for found in fleet.muster(objects) if found.uid == obj["metadata"]["uid"])
+
+
 def pods(cluster: Cluster, of: Fleet) -> list[Object]:
     """Return the pods that match the fleet's selector: its replicas, those that are retiring, and maybe others."""
     return cluster.list(PODS, of.namespace, labels=of.selector.query())

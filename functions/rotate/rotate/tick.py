@@ -15,7 +15,7 @@ from molt.cluster import PODS, ROTATION_POLICIES, Blocked
 from molt.outcome import MoltError, Outcome, PermanentError, TemporaryError
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import departure, plan, relocate, siblings, status, survey
+from rotate import departure, plan, relocate, restart, rollout, siblings, status, survey
 from rotate.diary import FUNCTION, Diary
 from rotate.evict import evict, evict_if
 from rotate.fleet import by_controller
@@ -66,6 +66,9 @@ class Tick:
         valid = [policy for _, policy in policies if not isinstance(policy, PolicyError)]
         left_over = self._cluster.list(PODS, labels=f"{marks.RETIRING}={marks.TRUE}")
         relocate.clear(self._cluster, {pod["metadata"]["uid"] for pod in left_over}, self._now)
+        for kind, obj in rollout.under_way(self._cluster):
+            with self._turns.of(f"namespace {obj['metadata']['namespace']}"):
+                self._watch(kind, obj)
         places = {policy.namespace for policy in valid} | {pod["metadata"]["namespace"] for pod in left_over}
         for namespace in sorted(places):
             with self._turns.of(f"namespace {namespace}"):
@@ -74,6 +77,16 @@ class Tick:
         for obj, policy in policies:
             self._report(obj, policy)
         return self._diary.answer(event)
+
+    def _watch(self, kind: str, obj: Object) -> None:
+        """Go on with a workload's restart."""
+        namespace = obj["metadata"]["namespace"]
+        self._busy.add(obj["metadata"]["uid"])
+        objection = guard.protected_namespace(namespace) or guard.exempt_namespace(
+            namespace, survey.namespace(self._cluster, namespace)
+        )
+        outcome, reason = ("skipped", objection) if objection else rollout.go_on(self._cluster, kind, obj, self._now)
+        self._diary.tell(outcome, kind, obj, reason)
 
     def _visit(self, namespace: str, policies: list[RotationPolicy]) -> None:
         """Finish what was begun in a namespace, and begin what is due there."""
@@ -137,7 +150,7 @@ class Tick:
         policy, pod, fleet = move.policy, move.pod, move.fleet
         way = departure.way(policy.strategy, pod, fleet)
         try:
-            note = self._release(move, way) if way.is_make_before_break else self._evict(move)
+            note = self._send(move, way)
         except Blocked as error:
             self._diary.add("blocked", pod, policy, error.reason)
         except TemporaryError as error:
@@ -152,10 +165,21 @@ class Tick:
                 self._set_out(Journey(pod, fleet, policy, relocates=way.strategy == "Relocate"))
             else:
                 self._busy.add(fleet.uid)
-                self._diary.add("acted", pod, policy, way.note(note))
+                self._diary.add("moving" if way.strategy == "Restart" else "acted", pod, policy, way.note(note))
+
+    def _send(self, move: Move, way: Way) -> str:
+        if way.strategy == "Restart":
+            return self._restart(move)
+        return self._release(move, way) if way.is_make_before_break else self._evict(move)
+
+    def _restart(self, move: Move) -> str:
+        policy = move.policy
+        notes = {marks.REASON: _why(policy), marks.POLICY: policy.name}
+        restart.begin(self._cluster, move.fleet, self._now, notes, dry_run=policy.mode == DRY_RUN)
+        return f"{'would be' if policy.mode == DRY_RUN else 'is'} replaced by {move.fleet}'s own rollout"
 
     def _release(self, move: Move, way: Way) -> str:
-        why = Why(f"its lifetime by policy {move.policy.name} is over", way.strategy)
+        why = Why(_why(move.policy), way.strategy)
         dry_run = move.policy.mode == DRY_RUN
         departure.release(self._cluster, move.pod, move.fleet, self._now, why, dry_run=dry_run)
         return "would be replaced" + (", on another node" if why.strategy == "Relocate" else "")
@@ -210,6 +234,10 @@ class Tick:
             last=self._now if moved else None,
             following=min((plan.due_at(policy, pod, self._key) for pod in staying), default=None),
         )
+
+
+def _why(policy: RotationPolicy) -> str:
+    return f"its lifetime by policy {policy.name} is over"
 
 
 def _read(obj: Object) -> RotationPolicy | PolicyError:

@@ -29,7 +29,8 @@ TICK = Event(
     data={"anything": ["at", "all"]},
     extensions={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
 )
-START = ["list rotationpolicies", "list pods", "list nodes"]
+RESTARTS = ["list deployments", "list statefulsets", "list daemonsets"]
+START = ["list rotationpolicies", "list pods", "list nodes", *RESTARTS]
 LISTS = [*START, "list pods"]
 FLEETS = ["list replicasets", "list deployments", "get namespaces"]
 MOVE = ["patch pods", "list pods", "create pods/eviction"]
@@ -79,7 +80,7 @@ def _ages(cluster: FakeCluster) -> list[bool]:
 
 
 def test_nothing_is_due(clock: FakeClock) -> None:
-    """A young namespace costs four lists, and a status the first time."""
+    """A young namespace costs seven lists, and a status the first time."""
     cluster = _shop(clock, hours=0.1)
     assert Skipped("nothing is due") == handle(TICK, cluster, clock)
     assert [*LISTS, STATUS] == cluster.asked()
@@ -95,7 +96,7 @@ def test_no_policies_at_all(clock: FakeClock) -> None:
 
 
 def test_one_pod_moves_make_before_break(cluster: FakeCluster, clock: FakeClock) -> None:
-    """The most overdue one, in eleven calls, with a fact that tells of it."""
+    """The most overdue one, in fourteen calls, with a fact that tells of it."""
     outcome = handle(TICK, cluster, clock)
     assert [*LISTS, *FLEETS, *MOVE, STATUS] == cluster.asked()
     assert [("acted", "web", "replaced by a fresh pod")] == _trail(outcome)
@@ -168,7 +169,7 @@ def test_a_slow_replacement_is_finished_by_a_later_tick(cluster: FakeCluster, cl
     assert [("acted", "web", "replaced by a fresh pod"), ("moving", "web", reason)] == _trail(
         handle(TICK, cluster, clock)
     )
-    assert [*LISTS, *FLEETS, "create pods/eviction", "patch pods"] == cluster.asked()[:9]
+    assert [*LISTS, *FLEETS, "create pods/eviction", "patch pods"] == cluster.asked()[:12]
     assert [False, False, True, True] == _ages(cluster)
 
 
@@ -262,7 +263,7 @@ def test_a_rehearsal_changes_nothing(clock: FakeClock, strategy: str) -> None:
     assert ["rehearsed", "acted"] == [entry[0] for entry in _trail(handle(TICK, cluster, clock))]
 
 
-@pytest.mark.parametrize("call", range(11))
+@pytest.mark.parametrize("call", range(14))
 def test_killed_after_any_call_the_next_tick_completes_it(clock: FakeClock, call: int) -> None:
     """Whatever call was the last one, ticks end with three fresh pods and nothing left over."""
     cluster = _shop(clock)

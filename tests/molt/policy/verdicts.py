@@ -296,6 +296,17 @@ VERDICTS = [
         'spec.remedies[0].rotate.scope: "Node" is not one of Siblings, Workload, Pod',
         remedies=[{"rotate": {"scope": "Node"}}],
     ),
+    *(
+        _response(
+            f"a Restart of {parameters}",
+            "spec.remedies[0].rotate: a Restart is of the whole workload: it needs scope Workload",
+            remedies=[{"rotate": {"strategy": "Restart", **parameters}}],
+        )
+        for parameters in ({}, {"scope": "Siblings"}, {"scope": "Pod"})
+    ),
+    _response("a Restart of the workload", remedies=[{"rotate": {"strategy": "Restart", "scope": "Workload"}}]),
+    _rotation("a Restart by the clock", strategy="Restart"),
+    _rotation("a Relocate by the clock", strategy="Relocate"),
     _response(
         "quarantine as true",
         "spec.remedies[0].quarantine: must be an object, not a boolean",
@@ -445,7 +456,7 @@ VERDICTS = [
     _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
     _rotation(
         "a strategy of a later version",
-        'spec.strategy: "Reconfigure" is not one of Evict, Replace, Relocate',
+        'spec.strategy: "Reconfigure" is not one of Evict, Replace, Relocate, Restart',
         strategy="Reconfigure",
     ),
     _rotation(
