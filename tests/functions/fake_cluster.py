@@ -111,7 +111,7 @@ class FakeCluster(Cluster):
         self.put(NAMESPACES, {"metadata": {"name": name, "labels": labels}})
 
     def bare_pod(self, name: str, namespace: str = "shop", **extra: Any) -> Object:
-        return self._new_pod(name, namespace, {"app": name}, [], **extra)
+        return self._new_pod(name, namespace, {"app": name}, extra.pop("ownerReferences", []), **extra)
 
     def deployment(self, name: str = "web", replicas: int = 3, namespace: str = "shop", **spec: Any) -> None:
         """Make a Deployment, its ReplicaSet and their pods."""

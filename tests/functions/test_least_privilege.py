@@ -105,7 +105,16 @@ def _rotate() -> set[Right]:
         assert isinstance(handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock), Done)
         assert isinstance(handle(TICK, cluster, clock), Done)
         asked |= _asked(cluster)
-    return asked | _relocated() | _restarted()
+    return asked | _relocated() | _restarted() | _unknown()
+
+
+def _unknown() -> set[Right]:
+    cluster, clock = _cluster("DaemonSet")
+    cluster.bare_pod("solo", ownerReferences=[{"kind": "CloneSet", "name": "x", "uid": "x", "controller": True}])
+    clock.time += timedelta(hours=2)
+    cluster.policy(selector={})
+    rotate(b"sixteen bytes or more")(TICK, cluster, clock)
+    return _asked(cluster)
 
 
 def _restarted() -> set[Right]:

@@ -20,6 +20,7 @@ from molt.cluster import (
     EVENTS,
     NETWORK_POLICIES,
     NODES,
+    PDBS,
     PODS,
     REPLICA_SETS,
     RESPONSE_POLICIES,
@@ -227,6 +228,37 @@ def relocates_in_vain(stage: Stage, account: Account) -> None:
         stage.admin.merge(NODES, node, {"spec": {"taints": None}, "metadata": {"labels": {marks.RELOCATING: None}}})
 
 
+def moves_a_stranger(stage: Stage, account: Account) -> None:
+    """Evict a pod of a workload of a kind that it does not know, whose disruption budget says how many there are."""
+    name = f"stranger-{time.monotonic_ns()}"
+    space = stage.here.namespace
+    kind = Resource("", "v1", "configmaps", "ConfigMap")
+    owner = stage.admin.create(kind, {"metadata": {"name": name}}, space)["metadata"]
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": owner["uid"], "controller": True}
+    labels = {"app": name}
+    selector = {"matchLabels": labels}
+    stage.admin.create(PDBS, {"metadata": {"name": name}, "spec": {"minAvailable": 1, "selector": selector}}, space)
+    for number in range(2):
+        metadata = {"name": f"{name}-{number}", "labels": labels, "ownerReferences": [reference]}
+        pod = {"metadata": metadata, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+        stage.admin.create(PODS, pod, space)
+    until(lambda: len(stage.pods(name)) == 2 and _counted(stage, name), "its budget counts two pods")
+    spec = {"mode": "Enforce", "selector": selector, "lifetime": {"every": "30m"}}
+    stage.admin.create(ROTATION_POLICIES, {"metadata": {"name": name}, "spec": spec}, space)
+    try:
+        assert isinstance(turn(TICK, account, LaterClock()), Done)
+        until(lambda: len(stage.pods(name)) == 1, "one has gone")
+    finally:
+        stage.admin.delete(ROTATION_POLICIES, name, space)
+        stage.admin.delete(PDBS, name, space)
+        stage.admin.delete(kind, name, space)
+
+
+def _counted(stage: Stage, name: str) -> bool:
+    status = stage.admin.get(PDBS, name, stage.here.namespace).get("status") or {}
+    return bool(status.get("disruptionsAllowed") == 1)
+
+
 def restarts(name: str) -> Play:
     """Return the scenario in which an alert restarts a workload, and ticks see it through."""
 
@@ -296,6 +328,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         **{f"a sibling of a {kind}": moves_a_sibling(name) for name, kind in KINDS.items()},
         "a tick": moves_by_the_clock,
         "a relocation in vain": relocates_in_vain,
+        "a pod of a kind that it does not know": moves_a_stranger,
         **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},
     },
     "dead-letter": {"a letter": keeps_a_letter},

@@ -6,7 +6,7 @@ import os
 import sys
 
 from molt.process import run
-from rotate.handler import FUNCTION, handler, secret
+from rotate.handler import FUNCTION, wired
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda environ: handler(secret(environ.get("MOLT_ROTATION_KEY", ""))), os.environ))
+    sys.exit(run(FUNCTION, wired, os.environ))

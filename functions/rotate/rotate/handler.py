@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from molt.turns import Turns
 from rotate import step, tick
 from rotate.lifetime import SHORTEST_KEY
+from rotate.quota import MOST, most
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from molt.cluster import Cluster
     from molt.events import Event
@@ -29,9 +30,15 @@ def secret(text: str) -> bytes:
     return key
 
 
-def handler(key: bytes, turns: Turns | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
+def wired(environ: Mapping[str, str]) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the handler for MOLT_ROTATION_KEY and MOLT_MOVES_PER_TICK; ValueError for one that is none."""
+    return handler(secret(environ.get("MOLT_ROTATION_KEY", "")), cap=most(environ.get("MOLT_MOVES_PER_TICK", "")))
+
+
+def handler(key: bytes, turns: Turns | None = None, cap: int = MOST) -> Callable[[Event, Cluster, Clock], Outcome]:
     """Return the function's handler; `key` is the secret that the pods' lifetimes are drawn with.
 
+    At most `cap` moves are begun in one tick, of all policies together.
     All that it handles at once takes `turns` in a namespace, from looking at its workloads to the first call of a move:
     whoever looks next sees that one of them is not whole.
     """
@@ -39,7 +46,7 @@ def handler(key: bytes, turns: Turns | None = None) -> Callable[[Event, Cluster,
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
         if event.type == tick.TICK:
-            return tick.Tick(cluster, clock, key, turns).run(event)
+            return tick.Tick(cluster, clock, key, turns, cap).run(event)
         return step.handle(event, cluster, clock, turns)
 
     return handle

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
 from molt.workload import controller, is_terminating
-from rotate import restart, undo
+from rotate import departure, restart, undo
 from rotate.lifetime import lifetime
 from rotate.siblings import FINISHED, born
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from molt.policy import RotationPolicy
+    from rotate.budgets import Budgets
     from rotate.fleet import Fleet
 
 Object = dict[str, Any]
@@ -28,6 +29,8 @@ class Scene:
     namespace: Object | None
     pods: list[Object]
     fleets: Mapping[str, Fleet] = field(default_factory=dict)
+    drained: frozenset[str] = frozenset()
+    """The names of nodes that somebody drains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +90,14 @@ def moving(policy: RotationPolicy, pods: Iterable[Object]) -> int:
 
 
 def choose(
-    policy: RotationPolicy, pods: Iterable[Object], scene: Scene, busy: set[str], now: datetime
+    policy: RotationPolicy, pods: Iterable[Object], scene: Scene, budgets: Budgets, busy: set[str], now: datetime
 ) -> tuple[list[Move], list[Stay]]:
     """Return which of the due pods move now, in their order, and which stay for what reason.
 
-    At most as many as the budget allows, at most one of a fleet, none of a fleet in `busy` (UIDs of those with a move
-    under way) and none while the fleet is not whole. Of a fleet's pods only the first is told of: the others wait their
-    turn, or are restarted with it.
+    At most as many as all budgets allow, from which they are taken, at most one of a fleet, none of a fleet in `busy`
+    (UIDs of those with a move under way) and none while the fleet is not whole. Of a fleet's pods only the first is
+    told of: the others wait their turn, or are restarted with it.
     """
-    room = budget(policy, scene.pods)
     moves: list[Move] = []
     stays: list[Stay] = []
     told: set[str] = set(busy)
@@ -111,12 +113,18 @@ def choose(
             continue
         told.add(identity)
         reason = guard.first_objection(pod, scene.namespace) or _unmoved(owner, fleet, scene, now)
-        if policy.strategy == "Restart" and fleet and not reason:
-            reason = restart.lack(fleet, scene.pods, policy.min_age, now)
-        if reason or fleet is None:
+        if fleet is None or reason:
             stays.append(Stay(policy, pod, reason or "no controller would replace it"))
-        elif len(moves) < room:
-            moves.append(Move(policy, pod, fleet))
+            continue
+        breaking = departure.way(policy.strategy, pod, fleet).strategy == "Evict"
+        reason = _restless(policy, pod, fleet, scene, now)
+        if reason is None and not budgets.has_room(policy):
+            continue  # its turn comes
+        if reason := reason or budgets.objection(policy, pod, breaking=breaking):
+            stays.append(Stay(policy, pod, reason))
+            continue
+        budgets.take(policy, pod, breaking=breaking)
+        moves.append(Move(policy, pod, fleet))
     stays += [stay for identity, stay in untouched.items() if identity not in told]
     return moves, stays
 
@@ -127,4 +135,16 @@ def _unmoved(owner: Mapping[str, Any] | None, fleet: Fleet | None, scene: Scene,
         return "no controller would replace it"
     if fleet is None:
         return f"pods of {owner['kind']}/{owner['name']} are not moved"
+    if fleet.refused:
+        return f"{fleet} {fleet.refused}"
     return fleet.lacks(scene.pods, now) or undo.tired(fleet, scene.pods, now)
+
+
+def _restless(policy: RotationPolicy, pod: Object, fleet: Fleet, scene: Scene, now: datetime) -> str | None:
+    """Return why the pod of a whole fleet stays for now, or None."""
+    node = pod["spec"].get("nodeName")
+    if node in scene.drained:
+        return f"its node {node} is cordoned: a drain would move it, and a replacement might not fit"
+    if policy.strategy == "Restart":
+        return restart.lack(fleet, scene.pods, policy.min_age, now)
+    return None

@@ -133,6 +133,11 @@ def stamped(top: Mapping[str, Any]) -> str:
     return str((_template(top).get("annotations") or {}).get(STAMP) or "")
 
 
+def labels_of_pods(top: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the labels that the workload's pods get."""
+    return _template(top).get("labels") or {}
+
+
 def digest(top: Mapping[str, Any]) -> str:
     """Return what tells the template from any other, but for when it was restarted."""
     template = json.loads(json.dumps({"metadata": {}} | (top["spec"].get("template") or {})))

@@ -10,7 +10,6 @@ from molt import guard, marks
 from molt.outcome import BadEvent
 from molt.workload import created_at, is_ready, is_terminating
 from rotate import replace, undo
-from rotate.fleet import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,6 +23,8 @@ REMEDY = "rotate"
 SCOPES = ("Siblings", "Workload", "Pod")
 STRATEGIES = ("Replace", "Evict", "Relocate", "Restart")
 FINISHED = ("Succeeded", "Failed")
+UNMOVED = ("Job", "Node")
+"""Kinds of controllers whose pods are never moved: they run to an end of their own, or from a file."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -55,8 +56,8 @@ def excuse(slip: Slip) -> str | None:
     if target.workload is None:
         return "no controller would replace it"
     name = f"{target.workload.kind}/{target.workload.name}"
-    if target.workload.kind not in KINDS:
-        return f"{name} is not of a kind whose pods are moved ({', '.join(KINDS)})"
+    if target.workload.kind in UNMOVED:
+        return f"pods of {name} are not moved"
     isolated = any(entry.remedy == "quarantine" and entry.outcome == "acted" for entry in slip.trail)
     if isolated and target.workload.kind == "StatefulSet":
         return f"{name} cannot become whole while the pod in quarantine has its replica's name"

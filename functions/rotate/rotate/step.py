@@ -96,6 +96,8 @@ def _rehearse(hop: Hop) -> Outcome:
     fleet = hop.fleet()
     if fleet is None:
         return hop.skipped(hop.gone())
+    if fleet.refused:
+        return hop.skipped(f"{fleet} {fleet.refused}")
     pods = siblings.candidates(hop.slip, hop.order, fleet, survey.pods(hop.cluster, fleet), hop.before)
     if not pods:
         return hop.skipped(hop.none_left(fleet))
@@ -144,6 +146,8 @@ def _look(hop: Hop) -> View | Skipped:
     fleet = hop.fleet()
     if fleet is None:
         return hop.skipped(hop.gone())
+    if fleet.refused:
+        return hop.skipped(f"{fleet} {fleet.refused}")
     pods = survey.pods(hop.cluster, fleet)
     left = siblings.candidates(hop.slip, hop.order, fleet, pods, hop.before)
     under_way = siblings.retiring(fleet, pods)

@@ -7,37 +7,36 @@ next one, and a doubled one finds the work done.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, log, marks
-from molt.cluster import PODS, ROTATION_POLICIES, Blocked
-from molt.outcome import MoltError, Outcome, PermanentError, TemporaryError
+from molt.cluster import PODS, ROTATION_POLICIES
+from molt.outcome import MoltError, Outcome
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import departure, plan, relocate, restart, rollout, siblings, status, survey
+from rotate import outset, plan, relocate, restart, rollout, siblings, status, stranger, survey
+from rotate.budgets import Budgets
 from rotate.diary import FUNCTION, Diary
-from rotate.evict import evict, evict_if
 from rotate.fleet import by_controller
 from rotate.journey import UNDER_WAY, Journey
 from rotate.patience import Patience
-from rotate.replace import Why, owner_of
+from rotate.quota import Outlook, Quota
+from rotate.replace import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.outcome import Clock
     from molt.policy import RotationPolicy
     from molt.turns import Turns
-    from rotate.departure import Way
     from rotate.plan import Move, Scene
 
 Object = dict[str, Any]
 
 TICK = "dev.knative.sources.ping"
-DRY_RUN = "DryRun"
 
 
 class Tick:
@@ -46,8 +45,12 @@ class Tick:
     What stands in the way of one pod or policy never holds up another.
     """
 
-    def __init__(self, cluster: Cluster, clock: Clock, key: bytes, turns: Turns) -> None:
-        """Begin; nothing is read yet. `key` is the secret of the lifetimes; other events take `turns` with this one."""
+    def __init__(self, cluster: Cluster, clock: Clock, key: bytes, turns: Turns, cap: int) -> None:
+        """Begin; nothing is read yet. `key` is the secret of the lifetimes; other events take `turns` with this one.
+
+        At most `cap` moves are begun.
+        """
+        self._quota = Quota(cap)
         self._cluster, self._clock, self._key, self._turns = cluster, clock, key, turns
         self._now = clock.now()
         self._patience = Patience(clock)
@@ -55,6 +58,8 @@ class Tick:
         self._under_way: list[Journey] = []
         self._busy: set[str] = set()  # the UIDs of fleets with a move under way
         self._scenes: dict[str, Scene] = {}
+        self._restarting: dict[str, list[Mapping[str, str]]] = {}
+        self._drained: frozenset[str] | None = None
 
     def run(self, event: Event) -> Outcome:
         """Do the work and return what became of it.
@@ -69,10 +74,14 @@ class Tick:
         for kind, obj in rollout.under_way(self._cluster):
             with self._turns.of(f"namespace {obj['metadata']['namespace']}"):
                 self._watch(kind, obj)
-        places = {policy.namespace for policy in valid} | {pod["metadata"]["namespace"] for pod in left_over}
-        for namespace in sorted(places):
-            with self._turns.of(f"namespace {namespace}"):
-                self._visit(namespace, [policy for policy in valid if policy.namespace == namespace])
+        places: dict[str, list[RotationPolicy]] = {pod["metadata"]["namespace"]: [] for pod in left_over}
+        for one in valid:
+            places.setdefault(one.namespace, []).append(one)
+        outlooks = [self._outlook(namespace, places[namespace]) for namespace in sorted(places)]
+        for outlook in self._quota.share(outlooks):
+            with self._turns.of(f"namespace {outlook.namespace}"):
+                self._visit(outlook.namespace, places[outlook.namespace])
+            self._quota.leave(outlook.namespace)
         self._wait()
         for obj, policy in policies:
             self._report(obj, policy)
@@ -87,18 +96,33 @@ class Tick:
         )
         outcome, reason = ("skipped", objection) if objection else rollout.go_on(self._cluster, kind, obj, self._now)
         self._diary.tell(outcome, kind, obj, reason)
+        if outcome in UNDER_WAY:
+            self._restarting.setdefault(namespace, []).append(restart.labels_of_pods(obj))
+
+    def _outlook(self, namespace: str, policies: list[RotationPolicy]) -> Outlook:
+        """Return what there is to do in a namespace, out of turn: whether it can be done is looked at in turn."""
+        pods = self._cluster.list(PODS, namespace)
+        self._scenes[namespace] = plan.Scene(None, pods)
+        first: dict[str, datetime] = {}
+        for policy in policies:
+            for pod in plan.due(policy, pods, self._key, self._now):
+                at, owner = plan.due_at(policy, pod, self._key), (controller(pod) or pod["metadata"])["uid"]
+                first[owner] = min(first.get(owner, at), at)
+        return Outlook(namespace, sorted(first.values()), any(map(siblings.leaves, pods)))
 
     def _visit(self, namespace: str, policies: list[RotationPolicy]) -> None:
         """Finish what was begun in a namespace, and begin what is due there."""
         pods = self._cluster.list(PODS, namespace)
         due = [(policy, plan.due(policy, pods, self._key, self._now)) for policy in policies]
+        due.sort(key=lambda item: min((plan.due_at(item[0], pod, self._key) for pod in item[1][:1]), default=self._now))
         retiring = [pod for pod in pods if siblings.leaves(pod)]
         scene = self._scenes[namespace] = self._look(namespace, pods, retiring, due)
         # Who has just left gives its place free at once.
         gone = {pod["metadata"]["uid"] for pod in retiring if self._resume(pod, scene, policies)}
         scene = replace(scene, pods=[pod for pod in pods if pod["metadata"]["uid"] not in gone])
+        budgets = Budgets(policies, scene.pods, self._restarting.get(namespace, ()))
         for policy, candidates in due:
-            moves, stays = plan.choose(policy, candidates, scene, self._busy, self._now)
+            moves, stays = plan.choose(policy, candidates, scene, budgets, self._busy, self._now)
             for stay in stays:
                 self._diary.add("skipped", stay.pod, policy, stay.reason)
             for move in moves:
@@ -117,7 +141,12 @@ class Tick:
         if not retiring and not owners:
             return plan.Scene(None, pods)
         fleets = survey.fleets(self._cluster, namespace, kinds)
-        return plan.Scene(survey.namespace(self._cluster, namespace), pods, by_controller(fleets))
+        if any(stranger.owns(pod) for _, candidates in due for pod in candidates):
+            fleets += survey.strangers(self._cluster, namespace, pods)
+        if owners and self._drained is None:
+            self._drained = survey.drained(self._cluster)
+        space = survey.namespace(self._cluster, namespace)
+        return plan.Scene(space, pods, by_controller(fleets), self._drained or frozenset())
 
     def _resume(self, pod: Object, scene: Scene, policies: Iterable[RotationPolicy]) -> bool:
         """Go on with a move that an earlier event began; tell whether the pod has left."""
@@ -146,51 +175,21 @@ class Tick:
             self._busy.add(journey.fleet.uid)
 
     def _begin(self, move: Move) -> None:
-        """Send the first call of a move."""
-        policy, pod, fleet = move.policy, move.pod, move.fleet
-        way = departure.way(policy.strategy, pod, fleet)
-        try:
-            note = self._send(move, way)
-        except Blocked as error:
-            self._diary.add("blocked", pod, policy, error.reason)
-        except TemporaryError as error:
-            self._busy.add(fleet.uid)  # somebody else is at it: what was read of this workload holds no more
-            self._diary.add("skipped", pod, policy, error.reason)
-        except PermanentError as error:
-            self._diary.add("refused", pod, policy, error.reason)
+        """Begin a move if the tick's quota has a place for it; a rehearsal needs none."""
+        namespace, rehearsal = move.policy.namespace, move.policy.mode == outset.DRY_RUN
+        if not rehearsal and not self._quota.take(namespace):
+            reason = f"{self._quota.cap} moves have begun in this tick, and a later one begins more"
+            self._diary.add("skipped", move.pod, move.policy, reason)
+            return
+        out = outset.begin(self._cluster, move, self._now)
+        if not rehearsal and not out.begun:
+            self._quota.give_back()
+        if out.unsettles:
+            self._busy.add(move.fleet.uid)
+        if out.journey:
+            self._under_way.append(out.journey)
         else:
-            if policy.mode == DRY_RUN:
-                self._diary.add("rehearsed", pod, policy, way.note(note))
-            elif way.is_make_before_break:
-                self._set_out(Journey(pod, fleet, policy, relocates=way.strategy == "Relocate"))
-            else:
-                self._busy.add(fleet.uid)
-                self._diary.add("moving" if way.strategy == "Restart" else "acted", pod, policy, way.note(note))
-
-    def _send(self, move: Move, way: Way) -> str:
-        if way.strategy == "Restart":
-            return self._restart(move)
-        return self._release(move, way) if way.is_make_before_break else self._evict(move)
-
-    def _restart(self, move: Move) -> str:
-        policy = move.policy
-        notes = {marks.REASON: _why(policy), marks.POLICY: policy.name}
-        restart.begin(self._cluster, move.fleet, self._now, notes, dry_run=policy.mode == DRY_RUN)
-        return f"{'would be' if policy.mode == DRY_RUN else 'is'} replaced by {move.fleet}'s own rollout"
-
-    def _release(self, move: Move, way: Way) -> str:
-        why = Why(_why(move.policy), way.strategy)
-        dry_run = move.policy.mode == DRY_RUN
-        departure.release(self._cluster, move.pod, move.fleet, self._now, why, dry_run=dry_run)
-        return "would be replaced" + (", on another node" if why.strategy == "Relocate" else "")
-
-    def _evict(self, move: Move) -> str:
-        if move.policy.mode == DRY_RUN:
-            evict(self._cluster, move.pod, dry_run=True)
-            return "would be evicted"
-        if not evict_if(self._cluster, move.pod, partial(siblings.movable, fleet=move.fleet)):
-            raise TemporaryError(f"it is no longer one of {move.fleet} that can be moved")
-        return "evicted"
+            self._diary.add(out.outcome, move.pod, move.policy, out.reason)
 
     def _wait(self) -> None:
         """Finish the moves under way as their replacements become Ready, as far as the time reaches."""
@@ -234,10 +233,6 @@ class Tick:
             last=self._now if moved else None,
             following=min((plan.due_at(policy, pod, self._key) for pod in staying), default=None),
         )
-
-
-def _why(policy: RotationPolicy) -> str:
-    return f"its lifetime by policy {policy.name} is over"
 
 
 def _read(obj: Object) -> RotationPolicy | PolicyError:

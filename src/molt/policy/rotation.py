@@ -40,6 +40,7 @@ class RotationPolicy:
     strategy: str
     max_moving: Amount
     min_age: timedelta
+    min_ready: Amount | None = None
 
 
 def parse(obj: Any) -> RotationPolicy:
@@ -60,6 +61,7 @@ def parse(obj: Any) -> RotationPolicy:
         strategy=spec.choice("strategy", manifest.STRATEGIES, default="Replace"),
         max_moving=amount.read(spec, "maxMoving", default=Amount(1)),
         min_age=duration.read(spec, "minAge", least=timedelta()),
+        min_ready=amount.optional(spec, "minReady"),
     )
     spec.close()
     problems.settle()

@@ -16,6 +16,7 @@ from molt.policy import Lifetime, RotationPolicy
 from molt.policy.amount import Amount
 from molt.policy.selector import Requirement, Selector
 from rotate import plan
+from rotate.budgets import Budgets
 from rotate.fleet import Fleet
 from rotate.plan import Scene
 from rotate.siblings import born
@@ -54,6 +55,7 @@ def _pod(name: str, minutes: float = 120, owner: str | None = "a", **metadata: A
             "ownerReferences": [reference] if owner else [],
             **metadata,
         },
+        "spec": {"nodeName": "node-1"},
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }
 
@@ -69,7 +71,8 @@ def _names(pods: list[dict[str, Any]]) -> list[str]:
 def _choose(pods: list[dict[str, Any]], fleets: list[Fleet], *, busy: set[str] | None = None, most: int = 1) -> Any:
     policy = _policy(most=Amount(most))
     scene = Scene(SHOP, pods, {fleet.uid: fleet for fleet in fleets})
-    moves, stays = plan.choose(policy, plan.due(policy, pods, KEY, NOW), scene, busy or set(), NOW)
+    budgets = Budgets([policy], pods)
+    moves, stays = plan.choose(policy, plan.due(policy, pods, KEY, NOW), scene, budgets, busy or set(), NOW)
     return [move.pod["metadata"]["name"] for move in moves], [(s.pod["metadata"]["name"], s.reason) for s in stays]
 
 
@@ -168,7 +171,7 @@ def test_never_more_than_one_of_a_workload_and_never_a_fresh_pod(
     fleets = {name: _fleet(name, sizes[name]) for name in sizes}
     policy = _policy(most=Amount(most))
     due = plan.due(policy, pods, KEY, NOW)
-    moves, stays = plan.choose(policy, due, Scene(SHOP, pods, fleets), busy, NOW)
+    moves, stays = plan.choose(policy, due, Scene(SHOP, pods, fleets), Budgets([policy], pods), busy, NOW)
     moving = [move.fleet.uid for move in moves]
     assert len(moving) == len(set(moving)) <= most
     assert not busy & set(moving)

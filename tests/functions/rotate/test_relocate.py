@@ -30,7 +30,7 @@ from tests.functions.slips import event_of, over_the_wire, slip_for
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 RESTARTS = ["list deployments", "list statefulsets", "list daemonsets"]
 START = ["list rotationpolicies", "list pods", "list nodes", *RESTARTS, "list pods"]
-FLEETS = ["list replicasets", "list deployments", "get namespaces"]
+FLEETS = ["list pods", "list replicasets", "list deployments", "list nodes", "get namespaces"]
 MOVE = ["list nodes", "patch nodes", "patch pods", "list pods", "list nodes", "patch nodes", "create pods/eviction"]
 RELOCATE = Step("rotate", {"scope": "Siblings", "strategy": "Relocate"})
 OTHER = {"key": "dedicated", "value": "db", "effect": "PreferNoSchedule"}
@@ -262,7 +262,7 @@ def test_a_bar_that_cannot_be_lifted_is_logged(
     assert [] == _barred(cluster)
 
 
-@pytest.mark.parametrize("call", range(18))
+@pytest.mark.parametrize("call", range(20))
 def test_killed_after_any_call_the_next_ticks_complete_it(cluster: FakeCluster, clock: FakeClock, call: int) -> None:
     """Whatever call was the last one, all move in the end, and no node stays barred."""
     old = set(_where(cluster))

@@ -34,7 +34,7 @@ from tests.functions.slips import QUARANTINE, event_of, over_the_wire, slip_for
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 START = ["list rotationpolicies", "list pods", "list nodes"]
 WATCH = ["list deployments", "list statefulsets", "list daemonsets"]
-FLEETS = ["list replicasets", "list deployments", "get namespaces"]
+FLEETS = ["list pods", "list replicasets", "list deployments", "list nodes", "get namespaces"]
 STATUS = "patch rotationpolicies/status"
 RESTART = Step("rotate", {"scope": "Workload", "strategy": "Restart"})
 OURS = {marks.RESTARTED_AT, marks.RESTARTED_FROM, marks.RESTARTED_TEMPLATE, marks.REASON, marks.POLICY}
@@ -148,7 +148,7 @@ def test_two_ticks_at_once_do_not_restart_twice(cluster: FakeCluster, clock: Fak
     assert "" == _stamp(cluster)
 
 
-@pytest.mark.parametrize("call", range(13))
+@pytest.mark.parametrize("call", range(15))
 def test_killed_after_any_call(cluster: FakeCluster, clock: FakeClock, call: int) -> None:
     """The next ticks find what was done: one restart in all, and no marks in the end."""
     patches = 0

@@ -266,11 +266,14 @@ def test_a_rotation_policy_is_read_as_it_is_written() -> None:
         policy.lifetime.fixed,
     )
     assert (2, 90) == (policy.max_moving.of(8), policy.min_age.total_seconds())
+    assert policy.min_ready
+    assert "75%" == policy.min_ready.render()
     least = rotation.parse(manifest(ROTATION, {"selector": {}, "lifetime": {"every": "90m"}}))
     assert (True, 5400) == (least.lifetime.fixed, least.lifetime.max.total_seconds())
-    assert ("DryRun", "Replace", 1, 0) == (
+    assert ("DryRun", "Replace", 1, 0, None) == (
         least.mode,
         least.strategy,
         least.max_moving.render(),
         least.min_age.total_seconds(),
+        least.min_ready,
     )

@@ -104,6 +104,7 @@ FULL_ROTATION: dict[str, Any] = {
     "lifetime": {"min": "30m", "max": "1h30m"},
     "strategy": "Evict",
     "maxMoving": "25%",
+    "minReady": "75%",
     "minAge": "90s",
 }
 
@@ -458,6 +459,15 @@ VERDICTS = [
         "a strategy of a later version",
         'spec.strategy: "Reconfigure" is not one of Evict, Replace, Relocate, Restart',
         strategy="Reconfigure",
+    ),
+    *(_rotation(f"a minimum of {value}", minReady=value) for value in (1, 10_000, "1%", "100%", None)),
+    *(
+        _rotation(
+            f"a minimum of {value}",
+            f'spec.minReady: {shown} is neither a count from 1 nor a percentage such as "25%"',
+            minReady=value,
+        )
+        for value, shown in [(0, "0"), (10_001, "10001"), ("0%", '"0%"'), ("101%", '"101%"'), ("3", '"3"')]
     ),
     _rotation(
         "half a pod moving",
