@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+UNMOVED = ("Job", "Node")
+"""Kinds of controllers whose pods are never moved: they run to an end of their own, or from a file."""
+FINISHED = ("Succeeded", "Failed")
+"""Phases of a pod that has come to its end."""
 
 
 @dataclass(frozen=True, slots=True)

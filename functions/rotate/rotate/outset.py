@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from molt import marks
 from molt.cluster import Blocked
 from molt.outcome import PermanentError, TemporaryError
-from rotate import departure, restart, siblings
+from rotate import departure, restart, siblings, survey
 from rotate.evict import evict, evict_if
 from rotate.journey import Journey
 from rotate.replace import Why
@@ -67,6 +67,9 @@ def _send(cluster: Cluster, move: Move, way: Way, now: datetime) -> str:
     verb = "would be" if rehearsal else "is"
     why = f"its lifetime by policy {move.policy.name} is over"
     if way.strategy == "Restart":
+        # The pods were read before the workload: a rollout may have come to its end in between.
+        if survey.latest(cluster, move.pod) is None:
+            raise TemporaryError(f"it is gone before {move.fleet} could be restarted")
         notes = {marks.REASON: why, marks.POLICY: move.policy.name}
         restart.begin(cluster, move.fleet, now, notes, dry_run=rehearsal)
         return f"{verb} replaced by {move.fleet}'s own rollout"

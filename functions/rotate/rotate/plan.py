@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from molt import guard, marks
 from molt.workload import controller, is_terminating
 from rotate import departure, restart, undo
+from rotate.fleet import FINISHED
 from rotate.lifetime import lifetime
-from rotate.siblings import FINISHED, born
+from rotate.siblings import born
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

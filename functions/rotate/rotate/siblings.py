@@ -10,6 +10,7 @@ from molt import guard, marks
 from molt.outcome import BadEvent
 from molt.workload import created_at, is_ready, is_terminating
 from rotate import replace, undo
+from rotate.fleet import FINISHED, UNMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,9 +23,6 @@ Object = dict[str, Any]
 REMEDY = "rotate"
 SCOPES = ("Siblings", "Workload", "Pod")
 STRATEGIES = ("Replace", "Evict", "Relocate", "Restart")
-FINISHED = ("Succeeded", "Failed")
-UNMOVED = ("Job", "Node")
-"""Kinds of controllers whose pods are never moved: they run to an end of their own, or from a file."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

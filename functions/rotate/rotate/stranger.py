@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from molt import marks
 from molt.policy.selector import Selector
 from molt.workload import controller, is_terminating
-from rotate.fleet import KINDS, Fleet, selector_of
-from rotate.siblings import FINISHED, UNMOVED
+from rotate.fleet import FINISHED, KINDS, UNMOVED, Fleet, selector_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

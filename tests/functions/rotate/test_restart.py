@@ -119,9 +119,9 @@ def test_one_restart_for_all_that_are_due(clock: FakeClock, kind: str) -> None:
 
 
 def test_what_it_costs(cluster: FakeCluster, clock: FakeClock) -> None:
-    """One patch; the tick after it four lists, a get and a patch."""
+    """A look at the pod and one patch; the tick after it four lists, a get and a patch."""
     handle(TICK, cluster, clock)
-    assert [*START, *WATCH, "list pods", *FLEETS, "patch deployments", STATUS] == cluster.asked()
+    assert [*START, *WATCH, "list pods", *FLEETS, "get pods", "patch deployments", STATUS] == cluster.asked()
     handle(TICK, cluster, clock)
     seen = ["list deployments", "get namespaces", "list replicasets", "list pods", "patch deployments"]
     assert [*START, *seen, *WATCH[1:], "list pods", STATUS] == cluster.asked()
@@ -137,6 +137,23 @@ def test_a_doubled_tick_does_not_restart_twice(cluster: FakeCluster, clock: Fake
     assert "2026-11-24T12:00:00Z" == _stamp(cluster)
 
 
+def test_a_rollout_that_ends_between_two_looks_is_not_followed_by_another(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    """Old pods were read, then a workload whose restart is through."""
+    listed = cluster.list
+
+    def ended(resource: Resource, *rest: Any, **more: Any) -> Any:
+        if resource == RESOURCES["Deployment"] and not more:
+            cluster.roll("web")
+        return listed(resource, *rest, **more)
+
+    cluster.list = ended  # type: ignore[method-assign]
+    expected = [("skipped", "it is gone before Deployment/web could be restarted")]
+    assert expected == _trail(handle(TICK, cluster, clock))
+    assert "" == _stamp(cluster)
+
+
 def test_two_ticks_at_once_do_not_restart_twice(cluster: FakeCluster, clock: FakeClock) -> None:
     """The patch holds only for the workload as it was read."""
 
@@ -148,7 +165,7 @@ def test_two_ticks_at_once_do_not_restart_twice(cluster: FakeCluster, clock: Fak
     assert "" == _stamp(cluster)
 
 
-@pytest.mark.parametrize("call", range(15))
+@pytest.mark.parametrize("call", range(16))
 def test_killed_after_any_call(cluster: FakeCluster, clock: FakeClock, call: int) -> None:
     """The next ticks find what was done: one restart in all, and no marks in the end."""
     patches = 0
