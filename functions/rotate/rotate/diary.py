@@ -65,10 +65,17 @@ class Diary:
 
     def moved(self, policy: RotationPolicy) -> set[str]:
         """Return the UIDs of the pods that left on the policy's account."""
+        return self._of(policy, "acted")
+
+    def moving(self, policy: RotationPolicy) -> set[str]:
+        """Return the UIDs of the pods and workloads that are on the move on the policy's account."""
+        return self._of(policy, "moving")
+
+    def _of(self, policy: RotationPolicy, outcome: str) -> set[str]:
         return {
             entry["uid"]
             for entry in self.entries
-            if entry["outcome"] == "acted" and (entry["namespace"], entry["policy"]) == (policy.namespace, policy.name)
+            if entry["outcome"] == outcome and (entry["namespace"], entry["policy"]) == (policy.namespace, policy.name)
         }
 
     def answer(self, tick: Event) -> Done | Skipped:

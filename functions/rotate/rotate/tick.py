@@ -229,7 +229,7 @@ class Tick:
             obj,
             self._now,
             managed=len(managed),
-            moving=len(under_way),
+            moving=len(under_way | self._diary.moving(policy)),
             last=self._now if moved else None,
             following=min((plan.due_at(policy, pod, self._key) for pod in staying), default=None),
         )

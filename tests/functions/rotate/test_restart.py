@@ -104,6 +104,7 @@ def test_one_restart_for_all_that_are_due(clock: FakeClock, kind: str) -> None:
     assert [("moving", reason)] == _trail(handle(TICK, cluster, clock))
     assert "2026-11-24T12:00:00Z" == _stamp(cluster, kind)
     assert not old & _uids(cluster)
+    assert 1 == cluster.objects["rotationpolicies", "shop", "web"]["status"]["moving"]
     assert OURS | {marks.RESTARTING} == _marked(cluster, kind)
     cluster.asked()
     outcome = handle(TICK, cluster, clock)

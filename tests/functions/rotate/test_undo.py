@@ -77,7 +77,9 @@ def test_it_is_undone_in_time(cluster: FakeCluster, clock: FakeClock) -> None:
     labels = marks.original_labels(old)
     clock.time += timedelta(minutes=10)
     reason = "it stays, since its replacement does not become Ready: Deployment/web has 2 of 3 pods Ready"
+    cluster.asked()
     assert [("skipped", reason)] == _trail(cluster, clock)
+    assert ["get namespaces", "patch pods", "create events"] == cluster.asked()[-3:]
     after = cluster.pod(name)["metadata"]
     assert labels == after["labels"]
     assert {marks.STAYED_SINCE, marks.STAYS} == set(after["annotations"])
