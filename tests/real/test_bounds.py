@@ -17,6 +17,7 @@ pytestmark = pytest.mark.real
 NODE = "/api/v1/nodes/node-c"
 OURS = "molt-project.io/relocating"
 TAINT = {"key": OURS, "effect": "NoSchedule"}
+GONE = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone"}
 MARKS = {"labels": {OURS: "true"}, "annotations": {f"{OURS}-for": "x"}}
 
 
@@ -51,6 +52,8 @@ def test_a_node_is_barred_and_opened(rotate: Api, patch: dict[str, Any]) -> None
         ({"metadata": {"labels": {"type": None}}}, "a node's labels"),
         ({"metadata": {"labels": {"type": "other"}}}, "a node's labels"),
         ({"metadata": {"annotations": {"a": "b"}}}, "a node's annotations"),
+        ({"metadata": {"finalizers": ["example.org/mine"]}}, "whose it is"),
+        ({"metadata": {"ownerReferences": [GONE]}}, "whose it is"),
     ],
 )
 def test_and_nothing_else(rotate: Api, patch: dict[str, Any], said: str) -> None:
@@ -117,6 +120,7 @@ def test_a_workload_is_restarted(workloads: dict[str, str], rotate: Api, plural:
         _template(metadata={"annotations": {"c": "d"}}),
         _template(metadata={"annotations": {"a": "c"}}),
         _template(metadata={"annotations": {"a": None}}),
+        {"metadata": {"ownerReferences": [GONE]}},
     ],
     ids=str,
 )

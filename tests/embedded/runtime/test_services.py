@@ -30,8 +30,11 @@ def test_the_functions_of_the_base() -> None:
     found = {function.name: function for function in functions(manifests.load(BASE))}
     assert {path.parent.name for path in (BASE.parents[1] / "functions").glob("*/service.yaml")} == set(found)
     assert "detect_router" == found["detect-router"].package
-    key = SecretKey(name="rotation-key", key="key")
-    assert FunctionService("rotate", "molt", "rotate", {"MOLT_ROTATION_KEY": key}, 60) == found["rotate"]
+    settings: dict[str, str | SecretKey] = {
+        "MOLT_ROTATION_KEY": SecretKey("rotation-key", "key"),
+        "MOLT_MOVES_PER_TICK": "50",
+    }
+    assert FunctionService("rotate", "molt", "rotate", settings, 60) == found["rotate"]
 
 
 def test_plain_settings_and_other_kinds() -> None:
