@@ -27,6 +27,7 @@ from molt.events import Event
 from molt.lifetime import Keys
 from molt.outcome import SystemClock
 from molt.turns import Turns
+from rotate.quota import LIMIT
 from rotate.tick import TICK, Tick
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def measure(pods: int, policies: int, *, crowded: bool) -> dict[str, Any]:
     """Return what one tick took, in this process."""
     world = _World(pods, policies, crowded=crowded)
     cluster = Cluster(cast("Transport", world))
-    tick = Tick(cluster, SystemClock(), Keys(b"a key of the bench"), Turns())
+    tick = Tick(cluster, SystemClock(), Keys(b"a key of the bench"), Turns(), LIMIT)
     start = time.process_time()
     world_time = _timed(world)
     tick.run(Event(id="t", source="/bench", type=TICK, data={}))

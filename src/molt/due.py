@@ -14,7 +14,7 @@ from molt.lifetime import LONG_AGO, bounds, lifetime
 from molt.workload import controller, created_at, is_terminating
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from molt.lifetime import Keys
@@ -25,7 +25,9 @@ Object = dict[str, Any]
 
 FINISHED = ("Succeeded", "Failed")
 REST = timedelta(hours=1)
-"""How long a pod whose move was undone is left alone by the clock."""
+"""How long the clock leaves a pod or workload alone after a move or restart that was undone; then it doubles."""
+LONGEST_REST = timedelta(days=1)
+_DIGITS, _DOUBLINGS = 4, 10
 
 
 class Roll:
@@ -61,9 +63,22 @@ def born(pod: Object) -> datetime:
     return created_at(pod) or LONG_AGO
 
 
-def stays_since(pod: Object) -> datetime | None:
-    """Return when the pod's last move was undone, or None."""
-    return marks.time_of(marks.annotations_of(pod).get(marks.STAYED_SINCE))
+def stays_since(obj: Mapping[str, Any]) -> datetime | None:
+    """Return when the last move of the pod, or the last restart of the workload, was undone, or None."""
+    return marks.time_of(marks.annotations_of(obj).get(marks.STAYED_SINCE))
+
+
+def stays(obj: Mapping[str, Any]) -> int:
+    """Return how many times in a row that was so; what nobody can read is none."""
+    said = marks.annotations_of(obj).get(marks.STAYS, "")
+    return int(said) if said.isdecimal() and len(said) < _DIGITS else 0
+
+
+def rests_until(obj: Mapping[str, Any]) -> datetime | None:
+    """Return until when the clock leaves the pod or workload alone, or None."""
+    since = stays_since(obj)
+    doubled = min(REST * 2 ** min(max(stays(obj) - 1, 0), _DOUBLINGS), LONGEST_REST)
+    return since + doubled if since else None
 
 
 def managed(policy: RotationPolicy, pods: Iterable[Object]) -> list[Object]:
@@ -89,12 +104,15 @@ def due_between(policy: RotationPolicy, pod: Object) -> tuple[datetime, datetime
     return _at(policy, pod, born(pod) + shortest), _at(policy, pod, born(pod) + longest)
 
 
-def overdue(policy: RotationPolicy, pods: Iterable[Object], keys: Keys, now: datetime) -> list[Object]:
-    """Return the pods that have lived long enough, the most overdue first; none while the policy's hours are closed."""
+def overdue(policy: RotationPolicy, pods: Iterable[Object], keys: Keys, now: datetime) -> list[tuple[datetime, Object]]:
+    """Return the pods that have lived long enough, and since when, the most overdue first.
+
+    None while the policy's hours are closed.
+    """
     if policy.hours.closed(now):
         return []
     dated = [(due_at(policy, pod, keys), pod["metadata"]["uid"], pod) for pod in managed(policy, pods)]
-    return [pod for at, _, pod in sorted(dated, key=lambda item: item[:2]) if at <= now]
+    return [(at, pod) for at, _, pod in sorted(dated, key=lambda item: item[:2]) if at <= now]
 
 
 def begins(policy: RotationPolicy, at: datetime, now: datetime) -> datetime | None:
@@ -108,5 +126,4 @@ def begins(policy: RotationPolicy, at: datetime, now: datetime) -> datetime | No
 
 def _at(policy: RotationPolicy, pod: Object, at: datetime) -> datetime:
     """Return the end of a lifetime, put off by minAge and by the rest after a move that was undone."""
-    stays = stays_since(pod)
-    return max(at, born(pod) + policy.min_age, stays + REST if stays else LONG_AGO)
+    return max(at, born(pod) + policy.min_age, rests_until(pod) or LONG_AGO)

@@ -5,7 +5,10 @@
     label       exempt           on a namespace: nothing in it is ever touched
     label       suspect          tagged: an alert points at the pod
     label       cordoned         on a node: molt has cordoned it, and may undo it
+    label       relocating       on a node, and the key of its taint: no new pod comes there until a replacement has
+                                 another node
     annotation  original-labels  the labels that were taken off, as a JSON object
+    label       restarting       on a workload: a restart of molt's, or the way back from it, is under way
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
     annotation  release          "true": somebody wants the pod released, and the clock's next tick does it
     annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
@@ -13,9 +16,13 @@
     annotation  own-cost         the deletion cost that such a pod had before
     annotation  pause            on a workload or a namespace: the clock moves none of its pods (molt.pause)
     annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
+    annotation  stays            how many times in a row that was so
+    annotation  strategy         how a retiring pod moves, when that is not Replace
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
                                  keep-on-release; owner, retiring-since;
-                                 suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at
+                                 suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at,
+                                 relocating-for, relocating-since; on a workload restarted-at, restarted-from,
+                                 restarted-template, policy, reason
 
 All start with `molt-project.io/`.
 """
@@ -51,6 +58,8 @@ OWNER = f"{PREFIX}/owner"
 RETIRING_SINCE = f"{PREFIX}/retiring-since"
 STAYED_SINCE = f"{PREFIX}/stayed-since"
 PAUSE = f"{PREFIX}/pause"
+STAYS = f"{PREFIX}/stays"
+STRATEGY = f"{PREFIX}/strategy"
 
 LEAKS = f"{PREFIX}/leaks"
 
@@ -67,7 +76,7 @@ QUARANTINE_ANNOTATIONS = (
     *(ORIGINAL_LABELS, REASON, WORKLOAD, QUARANTINED_AT, RULE, ALERT, POLICY, LEAKS),
     *(EXPIRES_AT, THEN, KEEP_ON_RELEASE, RELEASE, KEPT),
 )
-RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE)
+RETIRING_ANNOTATIONS = (ORIGINAL_LABELS, REASON, OWNER, RETIRING_SINCE, STRATEGY)
 
 SUSPECT = f"{PREFIX}/suspect"
 SUSPECT_RULE = f"{PREFIX}/suspect-rule"
@@ -78,6 +87,14 @@ CORDONED = f"{PREFIX}/cordoned"
 CORDONED_BY = f"{PREFIX}/cordoned-by"
 CORDONED_AT = f"{PREFIX}/cordoned-at"
 UNCORDON_AT = f"{PREFIX}/uncordon-at"
+RESTARTING = f"{PREFIX}/restarting"
+RESTARTED_AT = f"{PREFIX}/restarted-at"
+RESTARTED_FROM = f"{PREFIX}/restarted-from"
+RESTARTED_TEMPLATE = f"{PREFIX}/restarted-template"
+RESTART_ANNOTATIONS = (RESTARTED_AT, RESTARTED_FROM, RESTARTED_TEMPLATE, POLICY, REASON)
+RELOCATING = f"{PREFIX}/relocating"
+RELOCATING_FOR = f"{PREFIX}/relocating-for"
+RELOCATING_SINCE = f"{PREFIX}/relocating-since"
 
 ISOLATION = "molt-quarantine"
 """The name of the deny-all NetworkPolicy in each namespace that has, or had, a quarantined pod."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,8 @@ class FakeCluster(Cluster):
         """Errors by verb and resource."""
         self.meddle: list[Callable[[FakeCluster], None]] = []
         """What somebody else does just before each of the next merges."""
+        self.rolling = True
+        """Whether a changed template is rolled out, all pods at once; else the controllers do not see it."""
         self.interfere: Callable[[FakeCluster, str], None] | None = None
         """What somebody else does just before the next eviction, of the pod of that name."""
         self.paused = False
@@ -110,7 +113,7 @@ class FakeCluster(Cluster):
         self.put(NAMESPACES, {"metadata": {"name": name, "labels": labels}})
 
     def bare_pod(self, name: str, namespace: str = "shop", **extra: Any) -> Object:
-        return self._new_pod(name, namespace, {"app": name}, [], **extra)
+        return self._new_pod(name, namespace, {"app": name}, extra.pop("ownerReferences", []), **extra)
 
     def deployment(self, name: str = "web", replicas: int = 3, namespace: str = "shop", **spec: Any) -> None:
         """Make a Deployment, its ReplicaSet and their pods."""
@@ -120,7 +123,7 @@ class FakeCluster(Cluster):
             {
                 "metadata": {"name": name, "namespace": namespace, "generation": 1},
                 "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, **spec},
-                "status": {"observedGeneration": 1},
+                "status": {"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas},
             },
         )
         self.replica_set(
@@ -271,7 +274,12 @@ class FakeCluster(Cluster):
             wanted = patch.get("metadata", {}).get(precondition)
             if wanted not in (None, present["metadata"][precondition]):
                 raise Conflict(f"{precondition} is another")
-        merged = self._write(resource, _merged(present, patch), dry_run=dry_run)
+        changed = _merged(present, patch)
+        if not dry_run and changed.get("spec") != present.get("spec"):
+            changed["metadata"]["generation"] = present["metadata"].get("generation", 0) + 1
+        merged = self._write(resource, changed, dry_run=dry_run)
+        if not dry_run and self.rolling and "template" in patch.get("spec", {}):
+            self.roll(name, namespace or "")
         self._answered()
         return merged
 
@@ -312,6 +320,16 @@ class FakeCluster(Cluster):
             del self.objects[resource.plural, namespace or "", name]
             self.reconcile()
         self._answered()
+
+    def roll(self, name: str, namespace: str = "shop") -> None:
+        """Let the controller of a workload see its template, and replace every pod."""
+        for (plural, place, one), obj in list(self.objects.items()):
+            if (place, one) == (namespace, name) and plural in ("deployments", "statefulsets", "daemonsets"):
+                obj["status"]["observedGeneration"] = obj["metadata"]["generation"]
+        for pod in self.pods(namespace):
+            if pod["metadata"]["labels"].get("app") == name and pod["metadata"]["ownerReferences"]:
+                del self.objects["pods", namespace, pod["metadata"]["name"]]
+        self.reconcile()
 
     # How it works
 
@@ -381,12 +399,21 @@ class FakeCluster(Cluster):
                     "ownerReferences": [*owners],
                     **metadata,
                 },
-                "spec": {"nodeName": "node-1"},
+                "spec": self._placed(),
                 "status": {"phase": "Running", "conditions": []},
             },
         )
+        pod["waits-for-a-node"] = "nodeName" not in pod["spec"]
         pod["ready-at"] = None if self.readiness is None else (self.clock.now() + self.readiness).isoformat()
         return pod
+
+    def _placed(self) -> Object:
+        """Return the spec of a new pod: on the node with the fewest pods that takes any, on none if there is none."""
+        nodes = [obj for (plural, _, _), obj in sorted(self.objects.items()) if plural == "nodes"]
+        open_ones = [node["metadata"]["name"] for node in nodes if not node.get("spec", {}).get("taints")]
+        on = Counter(obj["spec"].get("nodeName") for (plural, _, _), obj in self.objects.items() if plural == "pods")
+        best = min(open_ones, key=lambda name: (on[name], name), default=None if nodes else "node-1")
+        return {"nodeName": best} if best else {}
 
     def _asked(self, verb: str, resource: Resource, namespace: str | None, subresource: str = "") -> None:
         plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
@@ -400,7 +427,10 @@ class FakeCluster(Cluster):
         now = self.clock.now()
         for pod in (obj for (plural, _, _), obj in self.objects.items() if plural == "pods"):
             conditions, at = pod["status"]["conditions"], pod["ready-at"]
-            if at and datetime.fromisoformat(at) <= now and not conditions:
+            if pod.get("waits-for-a-node"):
+                pod["spec"] |= self._placed()
+                pod["waits-for-a-node"] = "nodeName" not in pod["spec"]
+            elif at and datetime.fromisoformat(at) <= now and not conditions:
                 conditions.append({"type": "Ready", "status": "True", "lastTransitionTime": marks.stamp(now)})
 
     def _answered(self) -> None:

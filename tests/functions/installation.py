@@ -56,11 +56,12 @@ class Installation:
         yield cluster
         cluster.close()
 
-    def deployment(self, name: str = "web", replicas: int = 3, **container: Any) -> list[Object]:
-        """Make a Deployment, `container` in its template; return its pods once they are Ready."""
+    def deployment(self, name: str = "web", replicas: int = 3, node: str = "", **container: Any) -> list[Object]:
+        """Make a Deployment, `container` in its template, for one node or for all; return its pods once Ready."""
         labels = {"app": name}
         containers = [{"name": "main", "image": "web:1", **container}]
-        template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+        pod = {"containers": containers, **({"nodeSelector": {"kubernetes.io/hostname": node}} if node else {})}
+        template = {"metadata": {"labels": labels}, "spec": pod}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
         self.admin.create(DEPLOYMENTS, {"metadata": {"name": name}, "spec": spec}, self.namespace)
         return self.until(lambda: self.serving(name), lambda pods: len(pods) == replicas)

@@ -59,7 +59,12 @@ CALLS = {
         ("patch", "pods"),
         ("create", "pods/eviction"),
         ("patch", "rotationpolicies/status"),
+        ("list", "nodes"),
+        ("list", "statefulsets"),
+        ("list", "daemonsets"),
     ),
+    "relocation": (("list", "nodes"), ("patch", "nodes")),
+    "restart": (("get", "pods"), ("patch", "deployments")),
 }
 UNHARMED = {
     ("quarantine", "get", "pods"): 200,  # gone: its siblings may still move
@@ -72,20 +77,27 @@ UNHARMED = {
     ("tick", "get", "namespaces"): 200,
     ("tick", "patch", "pods"): 200,
     ("tick", "create", "pods/eviction"): 200,
+    ("relocation", "patch", "nodes"): 200,
+    ("restart", "get", "pods"): 200,
 }
 BEST_EFFORT = {("quarantine", "create", "events"), ("tick", "patch", "rotationpolicies/status")}
-ONE_POD = {("tick", "patch", "pods"), ("tick", "create", "pods/eviction")}
+ONE_POD = {
+    *(("tick", "patch", "pods"), ("tick", "create", "pods/eviction"), ("relocation", "patch", "nodes")),
+    *(("restart", "get", "pods"), ("restart", "patch", "deployments")),
+}
+STRATEGIES = {"relocation": "Relocate", "restart": "Restart"}
 
 _ALL = [(what, verb, resource) for what, calls in CALLS.items() for verb, resource in calls]
 
 
-def _world() -> tuple[FakeCluster, FakeClock]:
+def _world(what: str) -> tuple[FakeCluster, FakeClock]:
     clock = FakeClock()
     cluster = FakeCluster(clock)
     clock.time -= timedelta(hours=2)
     cluster.namespace()
     cluster.deployment()
-    cluster.policy()
+    cluster.node()
+    cluster.policy(strategy=STRATEGIES.get(what, "Replace"))
     clock.time += timedelta(hours=2)
     return cluster, clock
 
@@ -98,7 +110,7 @@ def _work(what: str, cluster: FakeCluster) -> tuple[Handler, Event]:
             event_of(slip_for(target, QUARANTINE, ROTATE, limits={"perWorkload": "50%", "perMinute": 9})),
         ),
         "step": lambda: (rotate(KEY), event_of(slip_for(target, ROTATE))),
-        "tick": lambda: (rotate(KEY), TICK),
+        **dict.fromkeys(("tick", "relocation", "restart"), lambda: (rotate(KEY), TICK)),
     }
     return works[what]()
 
@@ -107,7 +119,7 @@ def _work(what: str, cluster: FakeCluster) -> tuple[Handler, Event]:
 @pytest.mark.parametrize(("what", "verb", "resource"), _ALL)
 def test_every_answer_to_every_call(what: str, verb: str, resource: str, code: int) -> None:
     """The status is the broker's next step, and the text names what was asked and what was said."""
-    cluster, clock = _world()
+    cluster, clock = _world(what)
     handle, event = _work(what, cluster)
     asked = Request(verb, "", resource, "shop")
     retry_after = 7.0 if code in {429, 503} else None

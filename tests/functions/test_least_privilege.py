@@ -106,7 +106,37 @@ def _rotate() -> set[Right]:
         assert isinstance(handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock), Done)
         assert isinstance(handle(TICK, cluster, clock), Done)
         asked |= _asked(cluster)
+    return asked | _relocated() | _restarted() | _unknown()
+
+
+def _unknown() -> set[Right]:
+    cluster, clock = _cluster("DaemonSet")
+    cluster.bare_pod("solo", ownerReferences=[{"kind": "CloneSet", "name": "x", "uid": "x", "controller": True}])
+    clock.time += timedelta(hours=2)
+    cluster.policy(selector={})
+    rotate(Keys(b"sixteen bytes or more"))(TICK, cluster, clock)
+    return _asked(cluster)
+
+
+def _restarted() -> set[Right]:
+    asked: set[Right] = set()
+    for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        cluster, clock = _cluster(kind)
+        cluster.policy(strategy="Restart", selector={})
+        assert isinstance(rotate(Keys(b"sixteen bytes or more"))(TICK, cluster, clock), Done)
+        asked |= _asked(cluster)
     return asked
+
+
+def _relocated() -> set[Right]:
+    """Relocate a pod whose replacement finds no node, and undo it."""
+    cluster, clock = _cluster("Deployment")
+    cluster.node("node-1")
+    cluster.policy(strategy="Relocate")
+    for _ in range(2):
+        rotate(Keys(b"sixteen bytes or more"))(TICK, cluster, clock)
+        clock.time += timedelta(minutes=10)
+    return _asked(cluster)
 
 
 def _release() -> set[Right]:

@@ -16,8 +16,11 @@ from detect_router.handler import handle as route
 from molt import fence, ledger, marks
 from molt.cluster import (
     DAEMON_SETS,
+    DEPLOYMENTS,
     EVENTS,
     NETWORK_POLICIES,
+    NODES,
+    PDBS,
     PODS,
     REPLICA_SETS,
     RESPONSE_POLICIES,
@@ -28,15 +31,16 @@ from molt.cluster import (
 )
 from molt.cluster.resources import FENCES, LEDGERS
 from molt.events import Event
+from molt.itinerary import Step
 from molt.lifetime import Keys
-from molt.outcome import DeadLettered, Done, SystemClock
+from molt.outcome import DeadLettered, Done, Skipped, SystemClock
 from molt.workload import is_ready, is_terminating
 from quarantine.handler import handler as isolator
 from rotate.handler import handler as rotator
 from tests.contract.space import until
 from tests.functions.detect_router.world import alert_data, event
 from tests.functions.installation import Installation
-from tests.functions.rotate.test_on_clusters import TICK, LaterClock
+from tests.functions.rotate.test_on_clusters import TICK, LaterClock, RushedClock
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
 from tests.real.rights import Account
 
@@ -46,6 +50,8 @@ REPLICAS = {"web": 3, "lone": 2, "db": 2, "agent": 3}  # of a DaemonSet one for 
 KINDS = {"web": "Deployment", "lone": "ReplicaSet", "db": "StatefulSet", "agent": "DaemonSet"}
 RULE = "A rule of the privilege suite"
 _OTHERS: dict[str, Resource] = {"lone": REPLICA_SETS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
+
+_RESTARTED: dict[str, Resource] = {"web": DEPLOYMENTS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
 
 isolate = isolator()
 turn = rotator(Keys(b"sixteen bytes or more"))
@@ -204,6 +210,85 @@ def moves_by_the_clock(stage: Stage, account: Account) -> None:
         stage.admin.delete(ROTATION_POLICIES, "all", stage.here.namespace)
 
 
+def relocates_in_vain(stage: Stage, account: Account) -> None:
+    """Bar the only node that will do, undo the move, open the node, and tell of it on the workload."""
+    node = stage.admin.list(NODES)[0]["metadata"]["name"]
+    name = f"pinned-{time.monotonic_ns()}"
+    stage.here.deployment(name, 1, node)
+    selector = {"matchLabels": {"app": name}}
+    spec = {"mode": "Enforce", "selector": selector, "lifetime": {"every": "30m"}, "strategy": "Relocate"}
+    stage.admin.create(ROTATION_POLICIES, {"metadata": {"name": name}, "spec": spec}, stage.here.namespace)
+    try:
+        assert isinstance(turn(TICK, account, RushedClock()), Skipped)
+        assert marks.RELOCATING not in str(stage.admin.get(NODES, node))
+        notes = stage.admin.list(EVENTS, stage.here.namespace)
+        assert name in {note["regarding"]["name"] for note in notes if note.get("reason") == "MoltRotationUndone"}
+    finally:
+        stage.admin.delete(ROTATION_POLICIES, name, stage.here.namespace)
+        stage.admin.delete(DEPLOYMENTS, name, stage.here.namespace)
+        stage.admin.merge(NODES, node, {"spec": {"taints": None}, "metadata": {"labels": {marks.RELOCATING: None}}})
+
+
+def moves_a_stranger(stage: Stage, account: Account) -> None:
+    """Evict a pod of a workload of a kind that it does not know, whose disruption budget says how many there are."""
+    name = f"stranger-{time.monotonic_ns()}"
+    space = stage.here.namespace
+    kind = Resource("", "v1", "configmaps", "ConfigMap")
+    owner = stage.admin.create(kind, {"metadata": {"name": name}}, space)["metadata"]
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": owner["uid"], "controller": True}
+    labels = {"app": name}
+    selector = {"matchLabels": labels}
+    stage.admin.create(PDBS, {"metadata": {"name": name}, "spec": {"minAvailable": 1, "selector": selector}}, space)
+    for number in range(2):
+        metadata = {"name": f"{name}-{number}", "labels": labels, "ownerReferences": [reference]}
+        pod = {"metadata": metadata, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+        stage.admin.create(PODS, pod, space)
+    until(lambda: len(stage.pods(name)) == 2 and _counted(stage, name), "its budget counts two pods")
+    spec = {"mode": "Enforce", "selector": selector, "lifetime": {"every": "30m"}}
+    stage.admin.create(ROTATION_POLICIES, {"metadata": {"name": name}, "spec": spec}, space)
+    try:
+        assert isinstance(turn(TICK, account, LaterClock()), Done)
+        until(lambda: len(stage.pods(name)) == 1, "one has gone")
+    finally:
+        stage.admin.delete(ROTATION_POLICIES, name, space)
+        stage.admin.delete(PDBS, name, space)
+        stage.admin.delete(kind, name, space)
+
+
+def _counted(stage: Stage, name: str) -> bool:
+    status = stage.admin.get(PDBS, name, stage.here.namespace).get("status") or {}
+    return bool(status.get("disruptionsAllowed") == 1)
+
+
+def restarts(name: str) -> Play:
+    """Return the scenario in which an alert restarts a workload, and ticks see it through."""
+
+    def play(stage: Stage, account: Account) -> None:
+        before = stage.pods(name)
+        clock = SystemClock()
+        pause = 1.1 - time.time() % 1  # creationTimestamp has whole seconds
+        clock.sleep(max(0.0, pause))
+        step = Step("rotate", {"scope": "Workload", "strategy": "Restart"})
+        slip = slip_for(before[0], step, alert={"time": marks.stamp(clock.now())})
+        assert isinstance(turn(event_of(slip), account, clock), Done)
+        labels = f"{marks.RESTARTING}=true"
+        resource = _RESTARTED[name]
+        try:
+            until(lambda: _passes(stage, account, resource, labels), f"{name} is restarted")
+        finally:
+            for obj in stage.admin.list(resource, stage.here.namespace, labels=labels):
+                patch = {"metadata": {"labels": {marks.RESTARTING: None}}}
+                stage.admin.merge(resource, obj["metadata"]["name"], patch, stage.here.namespace)
+        assert not {pod["metadata"]["uid"] for pod in before} & {pod["metadata"]["uid"] for pod in stage.pods(name)}
+
+    return play
+
+
+def _passes(stage: Stage, account: Account, resource: Resource, labels: str) -> bool:
+    turn(TICK, account, SystemClock())
+    return not stage.admin.list(resource, stage.here.namespace, labels=labels)
+
+
 def keeps_a_letter(stage: Stage, account: Account) -> None:
     """Ask the API for nothing."""
     letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace})
@@ -243,6 +328,9 @@ PLAYS: dict[str, dict[str, Play]] = {
         "a pod that changes meanwhile": moves_a_pod_that_changes_meanwhile,
         **{f"a sibling of a {kind}": moves_a_sibling(name) for name, kind in KINDS.items()},
         "a tick": moves_by_the_clock,
+        "a relocation in vain": relocates_in_vain,
+        "a pod of a kind that it does not know": moves_a_stranger,
+        **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},
     },
     "dead-letter": {"a letter": keeps_a_letter},
 }

@@ -129,7 +129,7 @@ def _acts(api: Api) -> dict[str, Answer]:
         "list secrets": api.get("/api/v1/secrets"),
         "read a ConfigMap": api.get("/api/v1/namespaces/kube-system/configmaps/any"),
         "list nodes": api.get("/api/v1/nodes"),
-        "cordon a node": api.patch("/api/v1/nodes/any", {}),
+        "patch a node": api.patch("/api/v1/nodes/any", {}),
         "list namespaces": api.get("/api/v1/namespaces"),
         "read a namespace": api.get("/api/v1/namespaces/default"),
         "exempt a namespace": api.patch("/api/v1/namespaces/default", {}),
@@ -192,11 +192,12 @@ ALLOWED = {
     },
     "rotate": {
         *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace", "list Deployments"),
-        *("list RotationPolicies", "tell a RotationPolicy"),
+        *("list RotationPolicies", "tell a RotationPolicy", "make an Event"),
+        *("list nodes", "patch a node", "patch a Deployment"),  # within test_bounds
     },
     "tag": {"read a pod", "patch a pod", "read a namespace"},
     "terminate": {"read a pod", "delete a pod", "evict a pod", "read a namespace"},
-    "cordon": {"list nodes", "cordon a node", "read a namespace"},
+    "cordon": {"list nodes", "patch a node", "read a namespace"},
     "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies"},
     "dead-letter": set(),
 }

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from molt.lifetime import keys
 from molt.process import run
-from rotate.handler import FUNCTION, handler
+from rotate.handler import FUNCTION, wired
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda environ: handler(keys(environ)), os.environ))
+    sys.exit(run(FUNCTION, wired, os.environ))

@@ -47,12 +47,35 @@ class Diary:
             }
         )
 
+    def tell(self, outcome: str, kind: str, obj: dict[str, Any], reason: str) -> None:
+        """Note what became of a workload's restart; on whose account stands on the workload."""
+        metadata = obj["metadata"]
+        self.entries.append(
+            {
+                "remedy": FUNCTION,
+                "namespace": metadata["namespace"],
+                "workload": f"{kind}/{metadata['name']}",
+                "uid": metadata["uid"],
+                "policy": marks.annotations_of(obj).get(marks.POLICY),
+                "outcome": outcome,
+                "reason": marks.printable(reason),
+                "at": marks.stamp(self._now),
+            }
+        )
+
     def moved(self, policy: RotationPolicy) -> set[str]:
         """Return the UIDs of the pods that left on the policy's account."""
+        return self._of(policy, "acted")
+
+    def moving(self, policy: RotationPolicy) -> set[str]:
+        """Return the UIDs of the pods and workloads that are on the move on the policy's account."""
+        return self._of(policy, "moving")
+
+    def _of(self, policy: RotationPolicy, outcome: str) -> set[str]:
         return {
             entry["uid"]
             for entry in self.entries
-            if entry["outcome"] == "acted" and (entry["namespace"], entry["policy"]) == (policy.namespace, policy.name)
+            if entry["outcome"] == outcome and (entry["namespace"], entry["policy"]) == (policy.namespace, policy.name)
         }
 
     def answer(self, tick: Event) -> Done | Skipped:

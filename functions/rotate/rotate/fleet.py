@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+UNMOVED = ("Job", "Node")
+"""Kinds of controllers whose pods are never moved: they run to an end of their own, or from a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,13 @@ class Fleet:
     """What all of its pods match, and those that are retiring too."""
     unsettled: str | None = None
     """Why its number of pods says nothing now; None when it is in no change of its own."""
+    refused: str | None = None
+    """Why its pods are never moved; None when they are."""
     min_ready: timedelta = timedelta()
     pause: str | None = None
     """What its annotation says that holds up the clock."""
+    top: Object = field(default_factory=dict, compare=False)
+    """The workload itself, as read."""
 
     def __str__(self) -> str:
         """Return `Kind/name`."""
@@ -107,9 +113,29 @@ def _deployment(obj: Object, own: Sequence[Object]) -> Fleet:
 
 
 def _lone_replica_sets(replica_sets: Iterable[Object]) -> Iterator[Fleet]:
+    """Yield the fleets of ReplicaSets that are nobody's, and of those who have an owner of another kind together."""
+    owned: dict[str, list[Object]] = {}
     for obj in replica_sets:
-        if (controller(obj) or {}).get("kind") != "Deployment":
+        owner = controller(obj)
+        if owner is None:
             yield _fleet(obj, "ReplicaSet", [obj], _replicas(obj), _unobserved(obj))
+        elif owner["kind"] != "Deployment":
+            owned.setdefault(owner["uid"], []).append(obj)
+    yield from map(_owned, owned.values())
+
+
+def _owned(replica_sets: list[Object]) -> Fleet:
+    """Return the fleet of a workload of another kind that has ReplicaSets, as an Argo Rollout does.
+
+    Its pods are evicted: the label by which it tells its ReplicaSets may be one that its Services select.
+    """
+    largest = max(replica_sets, key=_replicas)
+    owner = controller(largest) or {}
+    unsettled = next((reason for one in replica_sets if (reason := _unobserved(one))), None)
+    if sum(_replicas(one) > 0 for one in replica_sets) > 1:
+        unsettled = "has a rollout in progress"
+    found = _fleet(largest, str(owner["kind"]), replica_sets, sum(map(_replicas, replica_sets)), unsettled)
+    return replace(found, name=owner["name"], uid=owner["uid"], hashed=frozenset())
 
 
 def _stateful_set(obj: Object) -> Fleet:
@@ -144,6 +170,7 @@ def _fleet(obj: Object, kind: str, controllers: Sequence[Object], desired: int, 
         unsettled=unsettled,
         min_ready=timedelta(seconds=obj["spec"].get("minReadySeconds") or 0),
         pause=pause.of(obj),
+        top=obj,
     )
 
 

@@ -54,6 +54,15 @@ class Hop:
         said = entry.details.get("left") if entry and entry.remedy == REMEDY else None
         return min(candidates, said) if isinstance(said, int) and said > 0 else candidates
 
+    def gone(self) -> str:
+        """Return why there is no fleet."""
+        workload = self.slip.target.workload
+        return f"{workload.kind}/{workload.name} is gone" if workload else "no controller would replace it"
+
+    def none_left(self, fleet: Fleet) -> str:
+        """Return that no pod is left to move."""
+        return f"no pod of {fleet} in scope {self.order.scope} from before {marks.stamp(self.before)} is left to move"
+
     def skipped(self, reason: str) -> Skipped:
         """Return the outcome of a step that does nothing; steps after it are still done."""
         now = self.clock.now()

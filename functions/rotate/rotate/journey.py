@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt.cluster import Blocked
 from molt.outcome import PermanentError, TemporaryError
-from rotate import siblings, survey, undo
+from rotate import notice, relocate, siblings, survey, undo
 from rotate.evict import evict_if
+from rotate.replace import REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +24,15 @@ UNDER_WAY = ("moving", "blocked")
 """Outcomes after which it is worth looking again soon."""
 
 
-@dataclass(frozen=True, slots=True)
 class Journey:
     """A retiring pod, the fleet that it left (None: that is gone), and on whose account (None: an alert's)."""
 
-    pod: Object
-    fleet: Fleet | None
-    policy: RotationPolicy | None
+    def __init__(self, pod: Object, fleet: Fleet | None, policy: RotationPolicy | None, *, relocates: bool) -> None:
+        """Take up a move; `relocates`: the pod's node is barred until the replacement has another."""
+        self.pod = pod
+        self.fleet = fleet
+        self.policy = policy
+        self._relocates = self._barred = relocates
 
     def go_on(self, cluster: Cluster, now: datetime, pods: Sequence[Object] | None = None) -> tuple[str, str]:
         """Evict the old pod if nothing needs it any more; return the outcome and the reason.
@@ -51,11 +53,29 @@ class Journey:
 
     def _go_on(self, cluster: Cluster, now: datetime, pod: Object, pods: Sequence[Object]) -> tuple[str, str]:
         lack = self.fleet and self.fleet.short(pods, now)
+        if self.fleet is None or relocate.is_placed(self.fleet, pods):
+            self._lift(cluster)
         if self.fleet and lack:
-            if not undo.is_due(pod, self.fleet, now):
-                return "moving", f"waits for its replacement: {lack}"
-            undo.undo(cluster, pod, now)
-            return "skipped", f"it stays, since its replacement does not become Ready: {lack}"
+            cause = undo.cause(pod, self.fleet, pods, now)
+            if cause:
+                return self._undo(cluster, pod, self.fleet, cause, now)
+            return "moving", f"waits for its replacement: {lack}"
         if not evict_if(cluster, pod, siblings.leaves):
             return "skipped", "it is retiring no more: somebody else has taken it"
-        return "acted", "replaced by a fresh pod" if self.fleet else "evicted: the workload that it left is gone"
+        if self.fleet is None:
+            return "acted", "evicted: the workload that it left is gone"
+        return "acted", relocate.landing(self.fleet, pods, pod) if self._relocates else REPLACED
+
+    def _undo(self, cluster: Cluster, pod: Object, fleet: Fleet, cause: str, now: datetime) -> tuple[str, str]:
+        reason = f"it stays, since its replacement does not become Ready: {cause}"
+        undo.undo(cluster, pod, now)
+        self._lift(cluster)
+        told = f"pod {pod['metadata']['name']} was to move: {reason}"
+        notice.undone(cluster, fleet, pod["metadata"]["uid"], told, now)
+        return "skipped", reason
+
+    def _lift(self, cluster: Cluster) -> None:
+        """Let the old pod's node take pods again, once."""
+        if self._barred:
+            relocate.lift(cluster, self.pod)
+            self._barred = False

@@ -8,6 +8,7 @@ that a later event needs to go on is on the pod itself.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
     from rotate.fleet import Fleet
 
 ATTEMPTS = 4
+REPLACED = "replaced by a fresh pod"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What a retiring pod says of its move: for what reason, and by which strategy."""
+
+    reason: str
+    strategy: str = "Replace"
 
 
 def hindrance(pod: Mapping[str, Any], fleet: Fleet) -> str | None:
@@ -42,7 +52,7 @@ def owner_of(pod: Mapping[str, Any]) -> str | None:
     return owner["uid"] if owner else None
 
 
-def patch(pod: Mapping[str, Any], now: datetime, reason: str) -> dict[str, Any]:
+def patch(pod: Mapping[str, Any], now: datetime, why: Why) -> dict[str, Any]:
     """Return the merge patch that releases the pod, if it is still as it was read, and says from whom."""
     metadata = pod["metadata"]
     return {
@@ -54,14 +64,15 @@ def patch(pod: Mapping[str, Any], now: datetime, reason: str) -> dict[str, Any]:
                 marks.ORIGINAL_LABELS: marks.render_labels(marks.labels_of(pod)),
                 marks.OWNER: json.dumps(controller(pod), sort_keys=True),
                 marks.RETIRING_SINCE: marks.stamp(now),
-                marks.REASON: marks.printable(reason),
+                marks.REASON: marks.printable(why.reason),
+                **({} if why.strategy == "Replace" else {marks.STRATEGY: why.strategy}),
             },
         }
     }
 
 
 def retire(
-    cluster: Cluster, pod: Mapping[str, Any], fleet: Fleet, now: datetime, reason: str, *, dry_run: bool = False
+    cluster: Cluster, pod: Mapping[str, Any], fleet: Fleet, now: datetime, why: Why, *, dry_run: bool = False
 ) -> None:
     """Release the pod from its ReplicaSet; read it again as often as it changed meanwhile.
 
@@ -71,7 +82,7 @@ def retire(
     latest = pod
     for _ in range(ATTEMPTS):
         try:
-            cluster.merge(PODS, name, patch(latest, now, reason), namespace, dry_run=dry_run)
+            cluster.merge(PODS, name, patch(latest, now, why), namespace, dry_run=dry_run)
         except (Conflict, NotFound):
             latest = _again(cluster, pod)
         else:

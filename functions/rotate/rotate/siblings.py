@@ -11,7 +11,7 @@ from molt.lifetime import LONG_AGO
 from molt.outcome import BadEvent
 from molt.workload import is_ready, is_terminating
 from rotate import replace
-from rotate.fleet import KINDS
+from rotate.fleet import UNMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ Object = dict[str, Any]
 
 REMEDY = "rotate"
 SCOPES = ("Siblings", "Workload", "Pod")
-STRATEGIES = ("Replace", "Evict")
+STRATEGIES = ("Replace", "Evict", "Relocate", "Restart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Order:
             raise BadEvent(f"itinerary[0].parameters.scope: not one of {', '.join(SCOPES)}")
         if order.strategy not in STRATEGIES:
             raise BadEvent(f"itinerary[0].parameters.strategy: not one of {', '.join(STRATEGIES)}")
+        if order.strategy == "Restart" and order.scope != "Workload":
+            raise BadEvent("itinerary[0].parameters: a Restart is of the whole Workload")
         return order
 
 
@@ -53,8 +55,8 @@ def excuse(slip: Slip) -> str | None:
     if target.workload is None:
         return "no controller would replace it"
     name = f"{target.workload.kind}/{target.workload.name}"
-    if target.workload.kind not in KINDS:
-        return f"{name} is not of a kind whose pods are moved ({', '.join(KINDS)})"
+    if target.workload.kind in UNMOVED:
+        return f"pods of {name} are not moved"
     isolated = any(entry.remedy == "quarantine" and entry.outcome == "acted" for entry in slip.trail)
     if isolated and target.workload.kind == "StatefulSet":
         return f"{name} cannot become whole while the pod in quarantine has its replica's name"

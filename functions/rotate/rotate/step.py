@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, marks
+from molt import guard
 from molt.cluster import Blocked
 from molt.itinerary import Slip
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from molt.workload import is_ready
-from rotate import siblings, survey
+from rotate import departure, relocate, renewal, siblings, survey
 from rotate.evict import evict, evict_if, evict_in_time
 from rotate.hop import Hop
 from rotate.patience import Patience
-from rotate.replace import hindrance, retire
+from rotate.replace import REPLACED, Why
 from rotate.siblings import REMEDY, Order
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from molt.events import Event
     from molt.outcome import Clock
     from molt.turns import Turns
+    from rotate.departure import Way
     from rotate.fleet import Fleet
 
 Object = dict[str, Any]
@@ -37,7 +38,6 @@ HOPS = 200
 """Pods that one alert moves at most: a broker ends a chain of events after 254 passes, in the dead letter."""
 NAMED = 20
 """Pods that a rehearsal tries and names; of the others it says how many."""
-REPLACED = "replaced by a fresh pod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A pod whose move is begun, by which strategy, and what became of it if that was all."""
+    """A pod whose move is begun, by which way, and what became of it if that was all."""
 
     pod: Object
-    strategy: str
+    way: Way
     note: str = ""
 
 
@@ -86,6 +86,8 @@ def handle(event: Event, cluster: Cluster, clock: Clock, turns: Turns) -> Outcom
     reason = siblings.excuse(slip) or guard.exempt_namespace(namespace, survey.namespace(cluster, namespace))
     if reason:
         return hop.skipped(reason)
+    if order.strategy == "Restart":
+        return renewal.handle(hop)
     return _rehearse(hop) if slip.mode == "DryRun" else _move(hop)
 
 
@@ -93,10 +95,12 @@ def _rehearse(hop: Hop) -> Outcome:
     """Let the API server check the moves, without waiting and without a change."""
     fleet = hop.fleet()
     if fleet is None:
-        return hop.skipped(_gone(hop))
+        return hop.skipped(hop.gone())
+    if fleet.refused:
+        return hop.skipped(f"{fleet} {fleet.refused}")
     pods = siblings.candidates(hop.slip, hop.order, fleet, survey.pods(hop.cluster, fleet), hop.before)
     if not pods:
-        return hop.skipped(_none_left(hop, fleet))
+        return hop.skipped(hop.none_left(fleet))
     blocked = sum(not _try(hop, fleet, pod) for pod in pods[:NAMED])
     reason = f"would move {_count(len(pods))} of {fleet}, one after the other"
     reason += f"; a disruption budget would now hold {blocked} of them back" if blocked else ""
@@ -105,8 +109,9 @@ def _rehearse(hop: Hop) -> Outcome:
 
 def _try(hop: Hop, fleet: Fleet, pod: Object) -> bool:
     """Send the first call of the pod's move as a dry run, and tell whether its disruption budget would let it go."""
-    if hop.order.strategy == "Replace" and not hindrance(pod, fleet):
-        retire(hop.cluster, pod, fleet, hop.clock.now(), _why(hop), dry_run=True)
+    way = departure.way(hop.order.strategy, pod, fleet)
+    if way.is_make_before_break:
+        departure.release(hop.cluster, pod, fleet, hop.clock.now(), Why(_reason(hop), way.strategy), dry_run=True)
         return True
     try:
         evict(hop.cluster, pod, dry_run=True)
@@ -140,75 +145,86 @@ def _look(hop: Hop) -> View | Skipped:
     """Return what there is to do, or that there is nothing."""
     fleet = hop.fleet()
     if fleet is None:
-        return hop.skipped(_gone(hop))
+        return hop.skipped(hop.gone())
+    if fleet.refused:
+        return hop.skipped(f"{fleet} {fleet.refused}")
     pods = survey.pods(hop.cluster, fleet)
     left = siblings.candidates(hop.slip, hop.order, fleet, pods, hop.before)
     under_way = siblings.retiring(fleet, pods)
-    return View(fleet, pods, left, under_way) if left or under_way else hop.skipped(_none_left(hop, fleet))
+    return View(fleet, pods, left, under_way) if left or under_way else hop.skipped(hop.none_left(fleet))
 
 
 def _begin(hop: Hop, view: View) -> Begun:
     """Send the first call of a move, or the last one of a move under way."""
-    fleet = view.fleet
     if view.under_way and not view.sick:
-        begun, still = Begun(view.under_way[0], "Replace", REPLACED), siblings.leaves
-    elif hop.order.strategy == "Replace" and not hindrance(view.left[0], fleet):
-        retire(hop.cluster, view.left[0], fleet, hop.clock.now(), _why(hop))
-        return Begun(view.left[0], "Replace")
-    else:
-        begun, still = Begun(view.left[0], "Evict"), partial(siblings.movable_as, view.left[0], fleet)
-    if not evict_if(hop.cluster, begun.pod, still):
-        raise TemporaryError(f"{begun.pod['metadata']['name']} is not as it was read")
-    return begun
+        return _go_on(hop, view)
+    pod, fleet = view.left[0], view.fleet
+    way = departure.way(hop.order.strategy, pod, fleet)
+    if way.is_make_before_break:
+        departure.release(hop.cluster, pod, fleet, hop.clock.now(), Why(_reason(hop), way.strategy))
+    elif not evict_if(hop.cluster, pod, partial(siblings.movable_as, pod, fleet)):
+        raise TemporaryError(f"{pod['metadata']['name']} is not as it was read")
+    return Begun(pod, way)
+
+
+def _go_on(hop: Hop, view: View) -> Begun:
+    """Make the last call of a move that is under way."""
+    pod = view.under_way[0]
+    way, note = departure.Way("Replace"), REPLACED
+    if relocate.is_relocating(pod):
+        relocate.lift(hop.cluster, pod)
+        way, note = departure.Way("Relocate"), relocate.landing(view.fleet, view.pods, pod)
+    if not evict_if(hop.cluster, pod, siblings.leaves):
+        raise TemporaryError(f"{pod['metadata']['name']} is not as it was read")
+    return Begun(pod, way, note)
 
 
 def _finish(hop: Hop, view: View, begun: Begun, patience: Patience) -> str:
     """Wait for the fleet to be whole again, do what is left of the move then, and return what became of the pod."""
     if begun.note:
         return begun.note
-    lack, pods = _await_whole(hop, view.fleet, patience)
-    if begun.strategy == "Replace":
-        if lack:
-            raise TemporaryError(f"{begun.pod['metadata']['name']} waits for its replacement: {lack}")
-        gone = evict_in_time(hop.cluster, survey.among(pods, begun.pod), siblings.leaves, patience)
-        return REPLACED if gone else f"{REPLACED}; it stays, since somebody else has taken it"
-    # Said here and not tried again: the pod is gone, and a second delivery would not know that this step moved it.
-    obstacle = hindrance(begun.pod, view.fleet) if hop.order.strategy == "Replace" else None
-    note = "evicted" + (f", since {obstacle}" if obstacle else "")
-    return note + (f"; its replacement is not Ready yet: {lack}" if lack else "")
+    lack, pods = _await_whole(hop, view.fleet, patience, begun.pod if begun.way.strategy == "Relocate" else None)
+    if not begun.way.is_make_before_break:
+        # Said here and not tried again: the pod is gone, and a second delivery would not know that this step moved it.
+        return begun.way.note("evicted") + (f"; its replacement is not Ready yet: {lack}" if lack else "")
+    if lack:
+        raise TemporaryError(f"{begun.pod['metadata']['name']} waits for its replacement: {lack}")
+    old = survey.among(pods, begun.pod)
+    note = begun.way.note(relocate.landing(view.fleet, pods, old) if relocate.is_relocating(old) else REPLACED)
+    gone = evict_in_time(hop.cluster, old, siblings.leaves, patience)
+    return note if gone else f"{note}; it stays, since somebody else has taken it"
 
 
 def _told(hop: Hop, view: View, begun: Begun, note: str) -> Done:
     """Return the fact about the pod that has moved."""
     left = hop.bounded(len(view.left)) + len(view.under_way) - 1
     name = begun.pod["metadata"]["name"]
-    details = {"pod": name, "uid": begun.pod["metadata"]["uid"], "strategy": begun.strategy, "left": left}
+    details = {"pod": name, "uid": begun.pod["metadata"]["uid"], "strategy": begun.way.strategy, "left": left}
     if left and len(hop.slip.trail) >= HOPS:
         return hop.moved(f"{name} {note}; {_count(left)} left as they are: one alert moves {HOPS}", details)
     return hop.moved(f"{name} {note}", details, more=bool(left))
 
 
-def _await_whole(hop: Hop, fleet: Fleet, patience: Patience) -> tuple[str | None, list[Object]]:
-    """Wait until the fleet is whole again; return what it lacks when the time is up, and its pods as seen last."""
+def _await_whole(
+    hop: Hop, fleet: Fleet, patience: Patience, relocating: Object | None
+) -> tuple[str | None, list[Object]]:
+    """Wait until the fleet is whole again; return what it lacks when the time is up, and its pods as seen last.
+
+    The node of the pod that is `relocating` takes pods again as soon as every replica has a node.
+    """
     while True:
         pods = survey.pods(hop.cluster, fleet)
+        if relocating and relocate.is_placed(fleet, pods):
+            relocate.lift(hop.cluster, relocating)
+            relocating = None
         lack = fleet.short(pods, hop.clock.now())
         if lack is None or not patience.pause():
             return lack, pods
 
 
-def _why(hop: Hop) -> str:
+def _reason(hop: Hop) -> str:
     """Return the reason that a moving pod carries."""
     return f"alert {hop.slip.alert['id']}, policy {hop.slip.policy.name}"
-
-
-def _gone(hop: Hop) -> str:
-    workload = hop.slip.target.workload
-    return f"{workload.kind}/{workload.name} is gone" if workload else "no controller would replace it"
-
-
-def _none_left(hop: Hop, fleet: Fleet) -> str:
-    return f"no pod of {fleet} in scope {hop.order.scope} from before {marks.stamp(hop.before)} is left to move"
 
 
 def _count(pods: int) -> str:

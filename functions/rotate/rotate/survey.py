@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from molt.cluster import DAEMON_SETS, DEPLOYMENTS, NAMESPACES, PODS, REPLICA_SETS, STATEFUL_SETS, NotFound
+from molt import marks
+from molt.cluster import DAEMON_SETS, DEPLOYMENTS, NAMESPACES, NODES, PDBS, PODS, REPLICA_SETS, STATEFUL_SETS, NotFound
 from molt.workload import is_terminating
-from rotate import fleet
+from rotate import fleet, stranger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from rotate.fleet import Fleet
 
 Object = dict[str, Any]
+
+SPEC = ("nodeName", "restartPolicy", "tolerations")
+STATUS = ("conditions", "containerStatuses", "initContainerStatuses", "nominatedNodeName", "phase")
+"""What a move goes by of a pod's spec and status."""
 
 _LISTS = (
     (REPLICA_SETS, ("ReplicaSet", "Deployment")),
@@ -41,6 +46,8 @@ def fleet_of(cluster: Cluster, namespace: str, workload: Workload) -> Fleet | No
         query = ",".join(fleet.selector_of(deployment).query() for deployment in named)
         sets = cluster.list(REPLICA_SETS, namespace, labels=query)
         found = fleet.muster({"Deployment": named, "ReplicaSet": sets})
+    elif workload.kind not in fleet.KINDS:
+        found = strangers(cluster, namespace, cluster.list(PODS, namespace))
     else:
         found = fleets(cluster, namespace, {workload.kind})
     return fleet.by_controller(found).get(workload.uid)
@@ -52,15 +59,40 @@ def all_pods(cluster: Cluster, namespace: str) -> list[Object]:
 
 
 def _essence(pod: Object) -> Object:
-    """Return metadata, phase and conditions: a fifth of a pod."""
+    """Return metadata, and of spec and status what a move goes by: a fifth of a pod."""
     metadata = {name: value for name, value in pod["metadata"].items() if name != "managedFields"}
-    status = pod.get("status") or {}
-    return {"metadata": metadata, "status": {name: status.get(name) for name in ("phase", "conditions")}}
+    return {"metadata": metadata, "spec": _only(pod["spec"], SPEC), "status": _only(pod.get("status") or {}, STATUS)}
+
+
+def _only(part: Object, names: Iterable[str]) -> Object:
+    return {name: part[name] for name in names if name in part}
+
+
+def fleet_with(cluster: Cluster, kind: str, obj: Object) -> Fleet:
+    """Return the fleet of a workload; of a Deployment the ReplicaSets are read."""
+    objects = {kind: [obj]}
+    if kind == "Deployment":
+        query = fleet.selector_of(obj).query()
+        objects["ReplicaSet"] = cluster.list(REPLICA_SETS, obj["metadata"]["namespace"], labels=query)
+    return next(found for found in fleet.muster(objects) if found.uid == obj["metadata"]["uid"])
+
+
+def strangers(cluster: Cluster, namespace: str, pods: Collection[Object]) -> list[Fleet]:
+    """Return the fleets of unknown kinds that the namespace's pods make up."""
+    return stranger.fleets(pods, cluster.list(PDBS, namespace))
 
 
 def pods(cluster: Cluster, of: Fleet) -> list[Object]:
     """Return the pods that match the fleet's selector: its replicas, those that are retiring, and maybe others."""
     return cluster.list(PODS, of.namespace, labels=of.selector.query())
+
+
+def drained(cluster: Cluster) -> frozenset[str]:
+    """Return the names of the nodes that somebody drains: cordoned, and not by molt, whose cordon is no drain."""
+    nodes = cluster.list(NODES, fields="spec.unschedulable=true")
+    return frozenset(
+        node["metadata"]["name"] for node in nodes if marks.labels_of(node).get(marks.CORDONED) != marks.TRUE
+    )
 
 
 def latest(cluster: Cluster, pod: Mapping[str, Any]) -> Object | None:

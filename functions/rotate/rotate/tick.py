@@ -7,25 +7,25 @@ next one, and a doubled one finds the work done.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, log, marks
-from molt.cluster import PODS, ROTATION_POLICIES, Blocked
-from molt.due import Roll, begins, due_at, managed, overdue
-from molt.outcome import MoltError, Outcome, PermanentError, TemporaryError
+from molt.cluster import PODS, ROTATION_POLICIES
+from molt.due import Roll, begins, due_at, managed
+from molt.outcome import MoltError, Outcome
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import plan, siblings, status, survey
+from rotate import outset, plan, relocate, restart, rollout, siblings, status, stranger, survey
+from rotate.budgets import Budgets
 from rotate.diary import FUNCTION, Diary
-from rotate.evict import evict, evict_if
 from rotate.fleet import by_controller
 from rotate.journey import UNDER_WAY, Journey
 from rotate.patience import Patience
-from rotate.replace import hindrance, owner_of, retire
+from rotate.quota import Outlook, Quota
+from rotate.replace import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from molt.cluster import Cluster
     from molt.events import Event
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 TICK = "dev.knative.sources.ping"
-DRY_RUN = "DryRun"
 
 
 class Tick:
@@ -47,8 +46,12 @@ class Tick:
     What stands in the way of one pod or policy never holds up another.
     """
 
-    def __init__(self, cluster: Cluster, clock: Clock, keys: Keys, turns: Turns) -> None:
-        """Begin; nothing is read yet. `keys` draw the lifetimes; other events take `turns` with this one."""
+    def __init__(self, cluster: Cluster, clock: Clock, keys: Keys, turns: Turns, cap: int) -> None:
+        """Begin; nothing is read yet. `keys` draw the lifetimes; other events take `turns` with this one.
+
+        At most `cap` moves are begun.
+        """
+        self._quota = Quota(cap)
         self._cluster, self._clock, self._keys, self._turns = cluster, clock, keys, turns
         self._now = clock.now()
         self._patience = Patience(clock)
@@ -56,6 +59,8 @@ class Tick:
         self._under_way: list[Journey] = []
         self._busy: set[str] = set()  # the UIDs of fleets with a move under way
         self._scenes: dict[str, Scene] = {}
+        self._restarting: dict[str, list[Mapping[str, str]]] = {}
+        self._drained: frozenset[str] | None = None
 
     def run(self, event: Event) -> Outcome:
         """Do the work and return what became of it.
@@ -66,27 +71,53 @@ class Tick:
         policies = [(obj, _read(obj)) for obj in objects]
         valid = [policy for _, policy in policies if not isinstance(policy, PolicyError)]
         left_over = self._cluster.list(PODS, labels=f"{marks.RETIRING}={marks.TRUE}")
-        places = {policy.namespace for policy in valid} | {pod["metadata"]["namespace"] for pod in left_over}
-        for namespace in sorted(places):
-            with self._turns.of(f"namespace {namespace}"):
-                self._visit(namespace, [policy for policy in valid if policy.namespace == namespace])
+        relocate.clear(self._cluster, {pod["metadata"]["uid"] for pod in left_over}, self._now)
+        for kind, obj in rollout.under_way(self._cluster):
+            with self._turns.of(f"namespace {obj['metadata']['namespace']}"):
+                self._watch(kind, obj)
+        places: dict[str, list[RotationPolicy]] = {pod["metadata"]["namespace"]: [] for pod in left_over}
+        for one in valid:
+            places.setdefault(one.namespace, []).append(one)
+        outlooks = [self._outlook(namespace, places[namespace]) for namespace in sorted(places)]
+        for outlook in self._quota.share(outlooks):
+            with self._turns.of(f"namespace {outlook.namespace}"):
+                self._visit(outlook.namespace, places[outlook.namespace])
+            self._quota.leave(outlook.namespace)
         self._wait()
         for obj, policy in policies:
             self._report(obj, policy)
         return self._diary.answer(event)
 
+    def _watch(self, kind: str, obj: Object) -> None:
+        """Go on with a workload's restart."""
+        namespace = obj["metadata"]["namespace"]
+        self._busy.add(obj["metadata"]["uid"])
+        objection = guard.protected_namespace(namespace) or guard.exempt_namespace(
+            namespace, survey.namespace(self._cluster, namespace)
+        )
+        outcome, reason = ("skipped", objection) if objection else rollout.go_on(self._cluster, kind, obj, self._now)
+        self._diary.tell(outcome, kind, obj, reason)
+        if outcome in UNDER_WAY:
+            self._restarting.setdefault(namespace, []).append(restart.labels_of_pods(obj))
+
+    def _outlook(self, namespace: str, policies: list[RotationPolicy]) -> Outlook:
+        """Return what there is to do in a namespace, out of turn: whether it can be done is looked at in turn."""
+        scene = self._scenes[namespace] = plan.Scene(None, survey.all_pods(self._cluster, namespace))
+        overdue = plan.since(plan.due(policies, scene.roll, self._keys, self._now))
+        return Outlook(namespace, overdue, any(map(siblings.leaves, scene.pods)))
+
     def _visit(self, namespace: str, policies: list[RotationPolicy]) -> None:
         """Finish what was begun in a namespace, and begin what is due there."""
         pods = survey.all_pods(self._cluster, namespace)
-        roll = Roll(pods)
-        due = [(one, overdue(one, roll.near(one.selector), self._keys, self._now)) for one in policies]
+        due = plan.due(policies, Roll(pods), self._keys, self._now)
         retiring = [pod for pod in pods if siblings.leaves(pod)]
         scene = self._scenes[namespace] = self._look(namespace, pods, retiring, due)
         # Who has just left gives its place free at once.
         gone = {pod["metadata"]["uid"] for pod in retiring if self._resume(pod, scene, policies)}
         scene = replace(scene, pods=[pod for pod in pods if pod["metadata"]["uid"] not in gone])
+        budgets = Budgets(policies, scene.roll, self._restarting.get(namespace, ()))
         for policy, candidates in due:
-            moves, stays = plan.choose(policy, candidates, scene, self._busy, self._now)
+            moves, stays = plan.choose(policy, [pod for _, pod in candidates], scene, budgets, self._busy, self._now)
             for stay in stays:
                 self._diary.add("skipped", stay.pod, policy, stay.reason)
             for move in moves:
@@ -97,27 +128,32 @@ class Tick:
         namespace: str,
         pods: list[Object],
         retiring: list[Object],
-        due: Iterable[tuple[RotationPolicy, list[Object]]],
+        due: Iterable[plan.Due],
     ) -> Scene:
         """Return the scene, with the fleets and the namespace itself only if there is something to do."""
-        owners = [controller(pod) for _, candidates in due for pod in candidates]
+        owners = [controller(pod) for _, candidates in due for _, pod in candidates]
         kinds = {owner["kind"] for owner in owners if owner} | ({"ReplicaSet"} if retiring else set())
         if not retiring and not owners:
             return plan.Scene(None, pods)
         fleets = survey.fleets(self._cluster, namespace, kinds)
-        return plan.Scene(survey.namespace(self._cluster, namespace), pods, by_controller(fleets))
+        if any(stranger.owns(pod) for _, candidates in due for _, pod in candidates):
+            fleets += survey.strangers(self._cluster, namespace, pods)
+        if owners and self._drained is None:
+            self._drained = survey.drained(self._cluster)
+        space = survey.namespace(self._cluster, namespace)
+        return plan.Scene(space, pods, by_controller(fleets), self._drained or frozenset())
 
     def _resume(self, pod: Object, scene: Scene, policies: Iterable[RotationPolicy]) -> bool:
         """Go on with a move that an earlier event began; tell whether the pod has left."""
         labels = marks.labels_of(pod)
-        policy = next((item for item in policies if item.selector.explain(labels) is None), None)
+        policy = next((item for item in policies if item.selector.matches(labels)), None)
         owner = owner_of(pod)
         if reason := guard.first_objection(pod, scene.namespace):
             self._diary.add("skipped", pod, policy, reason)
         elif owner is None:
             self._diary.add("skipped", pod, policy, f"retiring, without a readable annotation {marks.OWNER}")
         else:
-            journey = Journey(pod, scene.fleets.get(owner), policy)
+            journey = Journey(pod, scene.fleets.get(owner), policy, relocates=relocate.is_relocating(pod))
             fleet_pods = scene.of(journey.fleet) if journey.fleet else []
             outcome, reason = journey.go_on(self._cluster, self._now, [pod, *fleet_pods])
             if outcome in UNDER_WAY:
@@ -135,41 +171,21 @@ class Tick:
             self._busy.add(journey.fleet.uid)
 
     def _begin(self, move: Move) -> None:
-        """Send the first call of a move."""
-        policy, pod, fleet = move.policy, move.pod, move.fleet
-        obstacle = hindrance(pod, fleet) if policy.strategy == "Replace" else None
-        replacing = policy.strategy == "Replace" and obstacle is None
-        try:
-            note = self._retire(move) if replacing else self._evict(move)
-        except Blocked as error:
-            self._diary.add("blocked", pod, policy, error.reason)
-        except TemporaryError as error:
-            self._busy.add(fleet.uid)  # somebody else is at it: what was read of this workload holds no more
-            self._diary.add("skipped", pod, policy, error.reason)
-        except PermanentError as error:
-            self._diary.add("refused", pod, policy, error.reason)
+        """Begin a move if the tick's quota has a place for it; a rehearsal needs none."""
+        namespace, rehearsal = move.policy.namespace, move.policy.mode == outset.DRY_RUN
+        if not rehearsal and not self._quota.take(namespace):
+            reason = f"{self._quota.cap} moves have begun in this tick, and a later one begins more"
+            self._diary.add("skipped", move.pod, move.policy, reason)
+            return
+        out = outset.begin(self._cluster, move, self._now)
+        if not rehearsal and not out.begun:
+            self._quota.give_back()
+        if out.unsettles:
+            self._busy.add(move.fleet.uid)
+        if out.journey:
+            self._under_way.append(out.journey)
         else:
-            note += f", since {obstacle}" if obstacle else ""
-            if policy.mode == DRY_RUN:
-                self._diary.add("rehearsed", pod, policy, note)
-            elif replacing:
-                self._set_out(Journey(pod, fleet, policy))
-            else:
-                self._busy.add(fleet.uid)
-                self._diary.add("acted", pod, policy, note)
-
-    def _retire(self, move: Move) -> str:
-        why = f"its lifetime by policy {move.policy.name} is over"
-        retire(self._cluster, move.pod, move.fleet, self._now, why, dry_run=move.policy.mode == DRY_RUN)
-        return "would be replaced"
-
-    def _evict(self, move: Move) -> str:
-        if move.policy.mode == DRY_RUN:
-            evict(self._cluster, move.pod, dry_run=True)
-            return "would be evicted"
-        if not evict_if(self._cluster, move.pod, partial(siblings.movable, fleet=move.fleet)):
-            raise TemporaryError(f"it is no longer one of {move.fleet} that can be moved")
-        return "evicted"
+            self._diary.add(out.outcome, move.pod, move.policy, out.reason)
 
     def _wait(self) -> None:
         """Finish the moves under way as their replacements become Ready, as far as the time reaches."""
@@ -211,7 +227,7 @@ class Tick:
             obj,
             self._now,
             managed=len(pods),
-            moving=len(under_way),
+            moving=len(under_way | self._diary.moving(policy)),
             last=self._now if moved else None,
             following=earliest and begins(policy, earliest, self._now),
         )

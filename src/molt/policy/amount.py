@@ -44,13 +44,17 @@ def parse(value: Any) -> Amount | None:
 
 def read(reader: Reader, name: str, *, default: Amount) -> Amount:
     """Return the field's amount, or `default` when absent or wrong (noted)."""
+    return optional(reader, name) or default
+
+
+def optional(reader: Reader, name: str) -> Amount | None:
+    """Return the field's amount, or None when absent or wrong (noted)."""
     value = reader.raw(name)
     if value is None:
-        return default
+        return None
     amount = parse(value)
     if amount is None:
         reader.problems.note(
             reader.at(name), f'{quote(value)} is neither a count from 1 nor a percentage such as "25%"'
         )
-        return default
     return amount

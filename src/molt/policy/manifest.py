@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 GROUP = "molt-project.io"
 API_VERSION = f"{GROUP}/v1alpha1"
 MODES = ("DryRun", "Enforce")
-STRATEGIES = ("Evict", "Replace")
+STRATEGIES = ("Evict", "Replace", "Relocate", "Restart")
 
 
 @dataclass(frozen=True, slots=True)

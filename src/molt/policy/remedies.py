@@ -124,6 +124,8 @@ def _rotate(reader: Reader) -> dict[str, Any]:
         "scope": reader.choice("scope", SCOPES, default="Siblings"),
         "strategy": reader.choice("strategy", manifest.STRATEGIES, default="Replace"),
     }
+    if parameters["strategy"] == "Restart" and parameters["scope"] != "Workload":
+        reader.problems.note(reader.path, "a Restart is of the whole workload: it needs scope Workload")
     reader.close()
     return parameters
 

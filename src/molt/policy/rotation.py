@@ -42,6 +42,7 @@ class RotationPolicy:
     max_moving: Amount
     min_age: timedelta
     hours: Hours = field(default_factory=Hours)
+    min_ready: Amount | None = None
 
 
 def parse(obj: Any) -> RotationPolicy:
@@ -63,6 +64,7 @@ def parse(obj: Any) -> RotationPolicy:
         max_moving=amount.read(spec, "maxMoving", default=Amount(1)),
         min_age=duration.read(spec, "minAge", least=timedelta()),
         hours=_hours(spec),
+        min_ready=amount.optional(spec, "minReady"),
     )
     spec.close()
     problems.settle()

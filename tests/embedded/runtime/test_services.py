@@ -30,10 +30,11 @@ def test_the_functions_of_the_base() -> None:
     found = {function.name: function for function in functions(manifests.load(BASE))}
     assert {path.parent.name for path in (BASE.parents[1] / "functions").glob("*/service.yaml")} == set(found)
     assert "detect_router" == found["detect-router"].package
-    settings = {
+    settings: dict[str, str | SecretKey] = {
         "MOLT_ROTATION_KEY": SecretKey("rotation-key", "key"),
         "MOLT_ROTATION_KEY_PREVIOUS": SecretKey("rotation-key", "previous-key", optional=True),
         "MOLT_ROTATION_KEY_SINCE": SecretKey("rotation-key", "since", optional=True),
+        "MOLT_MOVES_PER_TICK": "50",
     }
     assert FunctionService("rotate", "molt", "rotate", settings, 60) == found["rotate"]
 

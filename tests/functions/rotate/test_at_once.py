@@ -5,10 +5,11 @@
 | two ticks                          | one pod of a workload moves    | the same: both choose the same pod     |
 | two policies that overlap, doubled | the same                       | the same                               |
 | a tick and a step, two steps       | one pod of a workload moves    | one each; Replace: none is missed      |
+| restarts, by tick or step          | one restart                    | the same: it holds for what was read   |
 | quarantine and any of these        | never a pod in quarantine goes | the same                               |
 
-In the end all that was to move has moved once, and nothing is left retiring. Processes are killed, too, and their
-events delivered again.
+In the end all that was to move has moved once, nothing is left retiring, and no node barred. Processes are killed, too,
+and their events delivered again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from molt.turns import Turns
 from molt.workload import is_ready
 from quarantine.handler import handler as quarantine
 from quarantine.places import Places
+from rotate import relocate, restart
 from rotate.handler import handler as rotate
 from tests.functions.fake_cluster import FakeClock, Killed
 from tests.functions.interleaving import Interleaving, StoppingCluster, StoppingTurns, Task
@@ -41,10 +43,12 @@ from tests.functions.slips import QUARANTINE, event_of, over_the_wire, slip_for
 KEY = Keys(b"sixteen bytes or more")
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 REPLICAS = 3
+NODES = ("node-1", "node-2", "node-3")
 DELIVERIES = 40
+LONG = 15
 KILLS = 2
 
-strategies = pytest.mark.parametrize("strategy", ["Replace", "Evict"])
+strategies = pytest.mark.parametrize("strategy", ["Replace", "Evict", "Relocate"])
 seeds = given(st.integers(0, 2**32))
 few = settings(max_examples=30, deadline=None)
 
@@ -63,6 +67,8 @@ class World:
         self.cluster = StoppingCluster(self.clock)
         self.clock.time -= timedelta(hours=2)
         self.cluster.namespace()
+        for name in NODES:
+            self.cluster.node(name)
         self.cluster.deployment(replicas=REPLICAS)
         self.clock.time += timedelta(hours=2)
         self.cluster._mature()
@@ -96,6 +102,9 @@ class World:
         self.watch()
         assert 0 == self.retiring[-1]
         assert REPLICAS == self.serving[-1]
+        self.clock.sleep(relocate.ABANDONED.total_seconds())
+        relocate.clear(self.cluster, (), self.clock.now())
+        assert not any(self.cluster.objects["nodes", "", name]["spec"].get("taints") for name in NODES)
 
     def turns(self) -> Turns:
         """Return the turns of a process."""
@@ -123,13 +132,19 @@ class World:
 
         def deliver() -> None:
             following: Event | None = event
-            for _ in range(DELIVERIES):
+            for delivery in range(DELIVERIES):
                 if following is None:
                     return
                 try:
                     outcome = handlers[following.data["itinerary"][0]["remedy"]](following, self.cluster, self.clock)
                 except (TemporaryError, Killed):
                     self.clock.sleep(2)
+                    if (
+                        delivery % LONG == LONG - 1
+                    ):  # the clock goes on meanwhile: it opens a node that nobody else does
+                        self.clock.sleep(120)
+                        with suppress(Killed):
+                            handlers["rotate"](TICK, self.cluster, self.clock)
                     continue
                 assert isinstance(outcome, Done | Skipped)
                 answer = outcome.event
@@ -144,7 +159,7 @@ def _siblings(strategy: str) -> Step:
 
 
 def _one_at_a_time(world: World, strategy: str) -> None:
-    assert min(world.serving) >= (REPLICAS if strategy == "Replace" else REPLICAS - 1)
+    assert min(world.serving) >= (REPLICAS - 1 if strategy == "Evict" else REPLICAS)
     assert max(world.retiring) <= 1
 
 
@@ -192,15 +207,45 @@ def test_two_alerts_about_two_pods_of_one_workload(strategy: str, seed: int) -> 
     _all_moved(world)
 
 
+@pytest.mark.parametrize("strategy", ["Replace", "Relocate"])
 @few
 @seeds
-def test_two_instances_with_replace_miss_nothing(seed: int) -> None:
+def test_two_instances_that_make_before_they_break_miss_nothing(strategy: str, seed: int) -> None:
     """Each may move a pod at once: one more serves meanwhile, never one less."""
     world = World()
-    world.cluster.policy()
-    world.run(seed, world.ticks(world.turns()), world.chain(world.turns(), 0, _siblings("Replace")))
+    world.cluster.policy(strategy=strategy)
+    world.run(seed, world.ticks(world.turns()), world.chain(world.turns(), 0, _siblings(strategy)))
     assert min(world.serving) >= REPLICAS
     _all_moved(world)
+
+
+@pytest.mark.parametrize("other", ["tick", "step"])
+@pytest.mark.parametrize("instances", [1, 2])
+@few
+@seeds
+def test_a_restart_is_one(other: str, instances: int, seed: int) -> None:
+    """Two ticks, or a tick and an alert's step, of one or two instances: one rollout is for all that were due.
+
+    The fake's rollout replaces all at once, so that the pods that serve say nothing here.
+    """
+    world = World()
+    world.cluster.policy(strategy="Restart")
+    stamps = set()
+    watch = world.watch
+
+    def look() -> None:
+        watch()
+        stamps.add(restart.stamped(world.cluster.objects["deployments", "shop", "web"]))
+
+    world.watch = look  # type: ignore[method-assign]
+    first = world.turns()
+    second = first if instances == 1 else world.turns()
+    step = Step("rotate", {"scope": "Workload", "strategy": "Restart"})
+    world.run(seed, world.ticks(first), world.ticks(second) if other == "tick" else world.chain(second, 0, step))
+    _all_moved(world)
+    assert 2 == len(stamps), "none, and one"
+    top = world.cluster.objects["deployments", "shop", "web"]
+    assert not {marks.RESTARTING, *marks.RESTART_ANNOTATIONS} & {*marks.labels_of(top), *marks.annotations_of(top)}
 
 
 @strategies

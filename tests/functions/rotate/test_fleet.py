@@ -104,9 +104,32 @@ def test_a_deployment_is_one_fleet_with_its_replica_sets() -> None:
     }
     objects["ReplicaSet"].append(_replica_set("old", 0))
     fleets = muster(objects)
-    assert ["Deployment/web", "ReplicaSet/lone", "ReplicaSet/r"] == [str(fleet) for fleet in fleets]
+    assert ["Deployment/web", "ReplicaSet/lone", "Rollout/r"] == [str(fleet) for fleet in fleets]
     assert (2, frozenset({"a-uid", "old-uid"}), None) == (fleets[0].desired, fleets[0].controllers, fleets[0].unsettled)
     assert {"a-uid", "old-uid", "lone-uid", "r-uid"} == set(by_controller(fleets))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "status", "desired", "unsettled"),
+    [
+        ((3, 0), {"observedGeneration": 1}, 3, None),
+        ((2, 1), {"observedGeneration": 1}, 3, "has a rollout in progress"),
+        ((3, 0), {}, 3, "has a change that its controller has not seen yet"),
+    ],
+)
+def test_replica_sets_of_another_kind_are_one_workload(
+    sizes: tuple[int, ...], status: dict[str, Any], desired: int, unsettled: str | None
+) -> None:
+    """An Argo Rollout's, say: its pods are told by a label that its Services may select, and so never by its hash."""
+    owner = {"kind": "Rollout", "name": "shop", "uid": "rollout"}
+    sets = [
+        _workload(f"shop-{number}", owner=owner, spec={"replicas": size}, status=status)
+        for number, size in enumerate(sizes)
+    ]
+    (fleet,) = muster({"ReplicaSet": sets})
+    assert ("Rollout/shop", "rollout", desired) == (str(fleet), fleet.uid, fleet.desired)
+    assert (frozenset({"shop-0-uid", "shop-1-uid"}), frozenset()) == (fleet.controllers, fleet.hashed)
+    assert unsettled == fleet.unsettled
 
 
 def test_two_replica_sets_with_replicas_are_a_rollout() -> None:

@@ -33,6 +33,12 @@ def test_half_a_change_of_keys_does_not_start() -> None:
     assert (2, [expected]) == refusal("rotate", MOLT_ROTATION_KEY_PREVIOUS="fedcba9876543210", **KEY)
 
 
+def test_a_cap_that_is_none_is_refused() -> None:
+    """One line, and exit code 2."""
+    said = ["rotate: MOLT_MOVES_PER_TICK is not a number in 1..10000"]
+    assert (2, said) == refusal("rotate", MOLT_MOVES_PER_TICK="none", **KEY)
+
+
 def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
     """No traceback: whoever installs it reads what to set."""
     code, said = refusal("rotate", MOLT_API_URL="nowhere", **KEY)

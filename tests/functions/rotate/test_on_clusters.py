@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from molt import marks
-from molt.cluster import NODES, PDBS, PODS, ROTATION_POLICIES
+from molt.cluster import EVENTS, NODES, PDBS, PODS, ROTATION_POLICIES
 from molt.events import Event
 from molt.lifetime import Keys
 from molt.outcome import Done, Skipped, SystemClock, TemporaryError
@@ -90,6 +91,47 @@ def test_the_clock_moves_one_pod_and_writes_the_status(here: Installation) -> No
         status = here.admin.get(ROTATION_POLICIES, "web", here.namespace)["status"]
         assert (3, 0) == (status["managed"], status["moving"])
         assert {"lastRotation", "nextRotation"} < set(status)
+
+
+def test_a_relocated_pod_is_on_another_node_each_time(here: Installation) -> None:
+    """Ten moves on end, the scheduler's choice each time; in the end every node takes pods, and the policy says how."""
+    spec = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "strategy": "Relocate"}
+    with here.account("rotate") as cluster:
+        before = {pod["metadata"]["uid"]: pod["spec"]["nodeName"] for pod in here.deployment(replicas=2)}
+        here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "web"}, "spec": spec}, here.namespace)
+        for _ in range(10):
+            outcome = handle(TICK, cluster, LaterClock())
+            assert isinstance(outcome, Done)
+            assert outcome.event
+            (entry,) = outcome.event.data["trail"]
+            pods = here.until(here.serving, lambda pods: len(pods) == 2)
+            after = {pod["metadata"]["uid"]: pod["spec"]["nodeName"] for pod in pods}
+            ((left, came),) = itertools.product(before.keys() - after.keys(), after.keys() - before.keys())
+            assert before[left] != after[came]
+            assert ("acted", True) == (entry["outcome"], f" instead of {before[left]}" in entry["reason"]), entry
+            before = after
+            time.sleep(max(0.0, 1.1 - time.time() % 1))  # creationTimestamp has whole seconds
+    assert not any(marks.RELOCATING in str(node) for node in here.admin.list(NODES))
+
+
+def test_where_only_one_node_will_do_a_relocation_is_undone(here: Installation) -> None:
+    """The pod serves all the time, the node is open again, and an Event on the Deployment says why."""
+    node = here.admin.list(NODES)[0]["metadata"]["name"]
+    pods = here.deployment(replicas=1, node=node)
+    spec = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "strategy": "Relocate"}
+    here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "web"}, "spec": spec}, here.namespace)
+    with here.account("rotate") as cluster:
+        outcome = handle(TICK, cluster, RushedClock())  # to which the two minutes are over at once
+    assert isinstance(outcome, Skipped)
+    left = here.until(lambda: here.admin.list(PODS, here.namespace), lambda pods: len(pods) == 1)
+    assert [pods[0]["metadata"]["uid"]] == [pod["metadata"]["uid"] for pod in left]
+    assert marks.RELOCATING not in str(here.admin.get(NODES, node))
+    (event,) = (one for one in here.admin.list(EVENTS, here.namespace) if one["reason"] == "MoltRotationUndone")
+    assert ("Deployment", "web", True) == (
+        event["regarding"]["kind"],
+        event["regarding"]["name"],
+        "Unschedulable" in event["note"],
+    )
 
 
 def _stuck(here: Installation) -> tuple[set[str], dict[str, Any]]:

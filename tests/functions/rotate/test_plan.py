@@ -19,6 +19,7 @@ from molt.policy import Lifetime, RotationPolicy
 from molt.policy.amount import Amount
 from molt.policy.selector import Requirement, Selector
 from rotate import plan
+from rotate.budgets import Budgets
 from rotate.fleet import Fleet
 from rotate.plan import Scene
 
@@ -56,6 +57,7 @@ def _pod(name: str, minutes: float = 120, owner: str | None = "a", **metadata: A
             "ownerReferences": [reference] if owner else [],
             **metadata,
         },
+        "spec": {"nodeName": "node-1"},
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }
 
@@ -68,18 +70,23 @@ def _names(pods: list[dict[str, Any]]) -> list[str]:
     return [pod["metadata"]["name"] for pod in pods]
 
 
+def _due(policy: RotationPolicy, pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [pod for _, pod in overdue(policy, pods, KEY, NOW)]
+
+
 def _choose(pods: list[dict[str, Any]], fleets: list[Fleet], *, busy: set[str] | None = None, most: int = 1) -> Any:
     policy = _policy(most=Amount(most))
     scene = Scene(SHOP, pods, {fleet.uid: fleet for fleet in fleets})
-    moves, stays = plan.choose(policy, overdue(policy, pods, KEY, NOW), scene, busy or set(), NOW)
+    budgets = Budgets([policy], scene.roll)
+    moves, stays = plan.choose(policy, _due(policy, pods), scene, budgets, busy or set(), NOW)
     return [move.pod["metadata"]["name"] for move in moves], [(s.pod["metadata"]["name"], s.reason) for s in stays]
 
 
 def test_due_pods_are_the_old_ones_the_most_overdue_first() -> None:
     """Whoever is younger than its lifetime, or than minAge, is not due."""
     pods = [_pod("young", 30), _pod("old", 120), _pod("oldest", 240)]
-    assert ["oldest", "old"] == _names(overdue(_policy(), pods, KEY, NOW))
-    assert ["oldest"] == _names(overdue(_policy(min_age=3 * HOUR), pods, KEY, NOW))
+    assert ["oldest", "old"] == _names(_due(_policy(), pods))
+    assert ["oldest"] == _names(_due(_policy(min_age=3 * HOUR), pods))
     assert born(pods[0]) + 3 * HOUR == due_at(_policy(min_age=3 * HOUR), pods[0], KEY)
 
 
@@ -169,8 +176,8 @@ def test_never_more_than_one_of_a_workload_and_never_a_fresh_pod(
     sizes = Counter(owners)
     fleets = {name: _fleet(name, sizes[name]) for name in sizes}
     policy = _policy(most=Amount(most))
-    due = overdue(policy, pods, KEY, NOW)
-    moves, stays = plan.choose(policy, due, Scene(SHOP, pods, fleets), busy, NOW)
+    scene = Scene(SHOP, pods, fleets)
+    moves, stays = plan.choose(policy, _due(policy, pods), scene, Budgets([policy], scene.roll), busy, NOW)
     moving = [move.fleet.uid for move in moves]
     assert len(moving) == len(set(moving)) <= most
     assert not busy & set(moving)
@@ -194,8 +201,9 @@ def test_replicas_made_in_the_same_second_never_move_together(keys: Keys, span: 
     moved = []
     for minute in range(61 + count):
         now = NOW + timedelta(minutes=minute)
-        due = overdue(policy, pods, keys, now)
-        moves, _ = plan.choose(policy, due, Scene(SHOP, pods, fleet), set(), now)
+        scene = Scene(SHOP, pods, fleet)
+        due = [pod for _, pod in overdue(policy, pods, keys, now)]
+        moves, _ = plan.choose(policy, due, scene, Budgets([policy], scene.roll), set(), now)
         assert len(moves) <= 1
         for move in moves:
             moved.append(move.pod["metadata"]["name"])
@@ -220,10 +228,13 @@ def test_a_choice_looks_at_each_pod_a_few_times_only(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Selector, "matches", compared)
     pods = [_pod(f"p{index}", owner=str(index // 5), labels={"app": str(index % 10)}) for index in range(500)]
     scene = Scene(SHOP, pods, {str(index): _fleet(str(index), 5) for index in range(100)})
-    for app in range(10):
-        policy = replace(_policy(most=Amount(100)), selector=Selector((Requirement("app", "In", (str(app),)),)))
-        due = overdue(policy, scene.roll.near(policy.selector), KEY, NOW)
+    policies = [
+        replace(_policy(most=Amount(100)), name=f"p{app}", selector=Selector((Requirement("app", "In", (str(app),)),)))
+        for app in range(10)
+    ]
+    budgets = Budgets(policies, scene.roll)
+    for policy, due in plan.due(policies, scene.roll, KEY, NOW):
         assert 50 == len(due)
-        plan.choose(policy, due, scene, set(), NOW)
+        plan.choose(policy, [pod for _, pod in due], scene, budgets, set(), NOW)
     assert looks["owns"] <= 10 * len(pods)
     assert looks["matches"] <= 3 * len(pods)

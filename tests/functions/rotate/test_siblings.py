@@ -65,7 +65,8 @@ def test_an_order_is_read(parameters: dict[str, Any], order: Order) -> None:
     [
         ({"scope": "Node"}, "itinerary.0..parameters.scope: not one of Siblings, Workload, Pod"),
         ({"scope": ["Pod"]}, "itinerary.0..parameters.scope"),
-        ({"strategy": "Restart"}, "itinerary.0..parameters.strategy: not one of Replace, Evict"),
+        ({"strategy": "Reconfigure"}, "itinerary.0..parameters.strategy: not one of Replace, Evict"),
+        ({"strategy": "Restart"}, "itinerary.0..parameters: a Restart is of the whole Workload"),
     ],
 )
 def test_an_order_that_nobody_understands_is_refused(parameters: dict[str, Any], reason: str) -> None:
@@ -81,8 +82,8 @@ def test_an_order_that_nobody_understands_is_refused(parameters: dict[str, Any],
         ("StatefulSet", [], None),
         ("StatefulSet", [_entry(outcome="rehearsed")], None),
         ("StatefulSet", [_entry()], "StatefulSet/web cannot become whole"),
-        ("Job", [], "Job/web is not of a kind whose pods are moved"),
-        ("Rollout", [], "Rollout/web is not of a kind whose pods are moved"),
+        ("Job", [], "pods of Job/web are not moved"),
+        ("CloneSet", [], None),
         (None, [], "no controller would replace it"),
     ],
 )

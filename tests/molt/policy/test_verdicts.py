@@ -278,12 +278,15 @@ def test_a_rotation_policy_is_read_as_it_is_written() -> None:
         Window("*/15 0-6,22-23 1,15 jan-Mar *", 1.5 * hour, "UTC"),
     )
     assert Hours(windows, blackouts) == policy.hours
+    assert policy.min_ready
+    assert "75%" == policy.min_ready.render()
     least = rotation.parse(manifest(ROTATION, {"selector": {}, "lifetime": {"every": "90m"}}))
     assert (True, 5400) == (least.lifetime.fixed, least.lifetime.max.total_seconds())
-    assert ("DryRun", "Replace", 1, 0) == (
+    assert ("DryRun", "Replace", 1, 0, None) == (
         least.mode,
         least.strategy,
         least.max_moving.render(),
         least.min_age.total_seconds(),
+        least.min_ready,
     )
     assert Hours() == least.hours

@@ -109,6 +109,7 @@ FULL_ROTATION: dict[str, Any] = {
     "lifetime": {"min": "30m", "max": "1h30m"},
     "strategy": "Evict",
     "maxMoving": "25%",
+    "minReady": "75%",
     "minAge": "90s",
     "windows": [
         {"cron": "0 2 * * MON-FRI", "duration": "4h", "timeZone": "Europe/Berlin"},
@@ -306,6 +307,17 @@ VERDICTS = [
         'spec.remedies[0].rotate.scope: "Node" is not one of Siblings, Workload, Pod',
         remedies=[{"rotate": {"scope": "Node"}}],
     ),
+    *(
+        _response(
+            f"a Restart of {parameters}",
+            "spec.remedies[0].rotate: a Restart is of the whole workload: it needs scope Workload",
+            remedies=[{"rotate": {"strategy": "Restart", **parameters}}],
+        )
+        for parameters in ({}, {"scope": "Siblings"}, {"scope": "Pod"})
+    ),
+    _response("a Restart of the workload", remedies=[{"rotate": {"strategy": "Restart", "scope": "Workload"}}]),
+    _rotation("a Restart by the clock", strategy="Restart"),
+    _rotation("a Relocate by the clock", strategy="Relocate"),
     _response(
         "quarantine as true",
         "spec.remedies[0].quarantine: must be an object, not a boolean",
@@ -531,7 +543,18 @@ VERDICTS = [
     _rotation("any age", minAge="0s"),
     _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
     _rotation(
-        "a strategy of a later version", 'spec.strategy: "Restart" is not one of Evict, Replace', strategy="Restart"
+        "a strategy of a later version",
+        'spec.strategy: "Reconfigure" is not one of Evict, Replace, Relocate, Restart',
+        strategy="Reconfigure",
+    ),
+    *(_rotation(f"a minimum of {value}", minReady=value) for value in (1, 10_000, "1%", "100%", None)),
+    *(
+        _rotation(
+            f"a minimum of {value}",
+            f'spec.minReady: {shown} is neither a count from 1 nor a percentage such as "25%"',
+            minReady=value,
+        )
+        for value, shown in [(0, "0"), (10_001, "10001"), ("0%", '"0%"'), ("101%", '"101%"'), ("3", '"3"')]
     ),
     _rotation(
         "half a pod moving",

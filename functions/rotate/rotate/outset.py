@@ -1,0 +1,84 @@
+"""The first call of a move that the clock begins, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from molt import marks
+from molt.cluster import Blocked
+from molt.outcome import PermanentError, TemporaryError
+from rotate import departure, restart, siblings, survey
+from rotate.evict import evict, evict_if
+from rotate.journey import Journey
+from rotate.replace import Why
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from molt.cluster import Cluster
+    from rotate.departure import Way
+    from rotate.plan import Move
+
+DRY_RUN = "DryRun"
+
+
+@dataclass(frozen=True, slots=True)
+class Outset:
+    """What became of the first call; `journey` is the move under way, if it is one that has to be gone on with."""
+
+    outcome: str
+    reason: str = ""
+    journey: Journey | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether the pod moves."""
+        return self.outcome in ("acted", "moving")
+
+    @property
+    def unsettles(self) -> bool:
+        """Tell whether what was read of the workload holds no more."""
+        return self.begun or self.outcome == "skipped"
+
+
+def begin(cluster: Cluster, move: Move, now: datetime) -> Outset:
+    """Send the first call of a move, as a rehearsal where the policy says so."""
+    way = departure.way(move.policy.strategy, move.pod, move.fleet)
+    try:
+        note = way.note(_send(cluster, move, way, now))
+    except Blocked as error:
+        return Outset("blocked", error.reason)
+    except TemporaryError as error:  # somebody else is at it
+        return Outset("skipped", error.reason)
+    except PermanentError as error:
+        return Outset("refused", error.reason)
+    if move.policy.mode == DRY_RUN:
+        return Outset("rehearsed", note)
+    if way.is_make_before_break:
+        journey = Journey(move.pod, move.fleet, move.policy, relocates=way.strategy == "Relocate")
+        return Outset("moving", note, journey)
+    return Outset("moving" if way.strategy == "Restart" else "acted", note)
+
+
+def _send(cluster: Cluster, move: Move, way: Way, now: datetime) -> str:
+    rehearsal = move.policy.mode == DRY_RUN
+    verb = "would be" if rehearsal else "is"
+    why = f"its lifetime by policy {move.policy.name} is over"
+    if way.strategy == "Restart":
+        # The pods were read before the workload: a rollout may have come to its end in between.
+        if survey.latest(cluster, move.pod) is None:
+            raise TemporaryError(f"it is gone before {move.fleet} could be restarted")
+        notes = {marks.REASON: why, marks.POLICY: move.policy.name}
+        restart.begin(cluster, move.fleet, now, notes, dry_run=rehearsal)
+        return f"{verb} replaced by {move.fleet}'s own rollout"
+    if way.is_make_before_break:
+        departure.release(cluster, move.pod, move.fleet, now, Why(why, way.strategy), dry_run=rehearsal)
+        return f"{verb} replaced" + (", on another node" if way.strategy == "Relocate" else "")
+    if rehearsal:
+        evict(cluster, move.pod, dry_run=True)
+        return "would be evicted"
+    if not evict_if(cluster, move.pod, partial(siblings.movable, fleet=move.fleet)):
+        raise TemporaryError(f"it is no longer one of {move.fleet} that can be moved")
+    return "evicted"

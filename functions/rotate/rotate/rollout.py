@@ -1,0 +1,102 @@
+"""A restart under way: watched by every tick until all is well, or taken back when it will not be.
+
+A restart that is stuck keeps the old pods serving, as far as the workload's maxUnavailable goes. Its template then gets
+back what it had: the workload's controller goes back by itself. A StatefulSet's waits for the pod that is stuck: that
+one is evicted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from molt import marks
+from molt.cluster import Blocked
+from molt.due import born
+from molt.outcome import PermanentError, TemporaryError
+from molt.workload import is_ready
+from rotate import notice, restart, stuck, survey
+from rotate.evict import evict_if
+from rotate.restart import RESOURCES
+from rotate.undo import STUCK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from molt.cluster import Cluster
+    from rotate.fleet import Fleet
+
+Object = dict[str, Any]
+
+
+def under_way(cluster: Cluster) -> Iterator[tuple[str, Object]]:
+    """Yield the kind and the object of every workload that molt has restarted, or takes back."""
+    for kind, resource in RESOURCES.items():
+        for obj in cluster.list(resource, labels=f"{marks.RESTARTING}={marks.TRUE}"):
+            yield kind, obj
+
+
+def go_on(cluster: Cluster, kind: str, obj: Object, now: datetime) -> tuple[str, str]:
+    """Do what the restart needs next; return the outcome and the reason."""
+    try:
+        return _go_on(cluster, survey.fleet_with(cluster, kind, obj), now)
+    except Blocked as error:
+        return "blocked", error.reason
+    except TemporaryError as error:
+        return "moving", error.reason
+    except PermanentError as error:
+        return "refused", error.reason
+
+
+def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
+    at = marks.annotations_of(of.top).get(marks.RESTARTED_AT)
+    if at is not None and restart.stamped(of.top) != at:
+        return _end(cluster, of, "skipped", "somebody else has restarted it, or undone that")
+    pods = survey.pods(cluster, of)
+    lack = f"{of} has a rollout in progress" if restart.rolls(of) else of.short(pods, now)
+    if lack is None:
+        well = at is not None
+        return _end(cluster, of, *(("acted", "restarted") if well else ("skipped", "as before its restart")), well=well)
+    if at is None:
+        return _return(cluster, of, pods, now, lack)
+    cause = _cause(of, pods, now)
+    if cause is None or of.top["spec"].get("paused"):
+        return "moving", f"restarts: {lack}"
+    if marks.annotations_of(of.top).get(marks.RESTARTED_TEMPLATE) != restart.digest(of.top):
+        return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {cause}")
+    reason = f"its restart is undone: {cause}"
+    _merge(cluster, of, restart.back(of.top, now))
+    notice.undone(cluster, of, at, reason, now)
+    return "skipped", reason
+
+
+def _return(cluster: Cluster, of: Fleet, pods: Sequence[Object], now: datetime, lack: str) -> tuple[str, str]:
+    """Help a StatefulSet past the pod that it waits for; the other kinds find back alone."""
+    for pod in pods if of.kind == "StatefulSet" else ():
+        if of.owns(pod) and not is_ready(pod) and stuck.hopeless(pod, now) and not _is_current(of, pod):
+            evict_if(cluster, pod, lambda latest: not is_ready(latest))
+    return "moving", f"goes back to before its restart: {lack}"
+
+
+def _is_current(of: Fleet, pod: Object) -> bool:
+    revision = (of.top.get("status") or {}).get("updateRevision")
+    return revision is not None and marks.labels_of(pod).get("controller-revision-hash") == revision
+
+
+def _cause(of: Fleet, pods: Sequence[Object], now: datetime) -> str | None:
+    """Return why the restart will not end well, or None."""
+    for condition in (of.top.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
+            return "ProgressDeadlineExceeded"
+    late = (pod for pod in pods if of.owns(pod) and not is_ready(pod) and born(pod) <= now - STUCK)
+    slow = next((f"pod {pod['metadata']['name']} is not Ready after ten minutes" for pod in late), None)
+    return stuck.of(of, pods, now) or slow
+
+
+def _end(cluster: Cluster, of: Fleet, outcome: str, reason: str, *, well: bool = False) -> tuple[str, str]:
+    _merge(cluster, of, restart.ended(of.top, well=well))
+    return outcome, reason
+
+
+def _merge(cluster: Cluster, of: Fleet, patch: Object) -> None:
+    cluster.merge(RESOURCES[of.kind], of.name, patch, of.namespace)
