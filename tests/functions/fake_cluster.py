@@ -275,8 +275,8 @@ class FakeCluster(Cluster):
             if wanted not in (None, present["metadata"][precondition]):
                 raise Conflict(f"{precondition} is another")
         changed = _merged(present, patch)
-        if not dry_run and changed.get("spec") != present.get("spec"):
-            changed["metadata"]["generation"] = present["metadata"].get("generation", 0) + 1
+        if "generation" in present["metadata"] and changed.get("spec") != present.get("spec"):  # a node has none
+            changed["metadata"]["generation"] = present["metadata"]["generation"] + 1
         merged = self._write(resource, changed, dry_run=dry_run)
         if not dry_run and self.rolling and "template" in patch.get("spec", {}):
             self.roll(name, namespace or "")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from molt.due import Roll
     from molt.policy import RotationPolicy
+    from molt.policy.amount import Amount
 
 Object = dict[str, Any]
 
@@ -70,12 +71,10 @@ class Budgets:
 
 def _spare(policy: RotationPolicy, pods: Sequence[Object]) -> int:
     """Return how many more of the policy's pods serve, a retiring one too, than must."""
-    return sum(map(is_ready, pods)) - _least(policy, pods) if policy.min_ready else 0
-
-
-def _least(policy: RotationPolicy, pods: Iterable[Object]) -> int:
-    """Return how many must be Ready; a percentage is of those managed, rounded up."""
     least = policy.min_ready
-    if least is None:
-        return 0
-    return -(-len(managed(policy, pods)) * least.value // 100) if least.percent else least.value
+    return sum(map(is_ready, pods)) - _count(least, len(managed(policy, pods))) if least else 0
+
+
+def _count(least: Amount, pods: int) -> int:
+    """Return how many must be Ready; a percentage is rounded up."""
+    return -(-pods * least.value // 100) if least.percent else least.value
