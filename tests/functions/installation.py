@@ -18,6 +18,7 @@ from molt.embedded import manifests
 from molt.embedded.runtime.install import apply_all
 from molt.outcome import SystemClock
 from molt.workload import is_ready
+from testbed.api import Api
 from tests.embedded_cluster import running_cluster
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Installation:
     admin: Cluster
     connect: Callable[[str], Cluster]
     """Connects as the ServiceAccount of a function."""
+    api: Api
+    """Plain requests of the administrator."""
     namespace: str = field(default_factory=lambda: f"shop-{os.getpid()}-{next(_NUMBERS)}")
 
     @contextlib.contextmanager
@@ -80,11 +83,13 @@ class Installation:
 
 
 @contextlib.contextmanager
-def embedded() -> Iterator[Installation]:
-    """Run an embedded cluster with molt's kinds, accounts and roles."""
-    with running_cluster() as running:
+def embedded(**options: Any) -> Iterator[Installation]:
+    """Run an embedded cluster with molt's kinds, accounts and roles; `options` as those of `running_cluster`."""
+    with running_cluster(**options) as running:
         yield from _installed(
-            running.admin, lambda function: Cluster.connect(url=running.url, token=running.account("molt", function))
+            running.admin,
+            lambda function: Cluster.connect(url=running.url, token=running.account("molt", function)),
+            Api(running.url, running.token),
         )
 
 
@@ -97,16 +102,16 @@ def real(plane: ControlPlane, folder: Path) -> Iterator[Installation]:
         return Cluster.connect(kubeconfig=str(path))
 
     admin = Cluster.connect(kubeconfig=str(plane.kubeconfig(folder / "admin")))
-    yield from _installed(admin, connect)
+    yield from _installed(admin, connect, plane.api)
     admin.close()
 
 
-def _installed(admin: Cluster, connect: Callable[[str], Cluster]) -> Iterator[Installation]:
+def _installed(admin: Cluster, connect: Callable[[str], Cluster], api: Api) -> Iterator[Installation]:
     documents = (document.body for document in manifests.load(ROOT / "knative" / "base"))
     apply_all(admin, [document for document in documents if document["kind"] in NEEDED], SystemClock())
     with contextlib.suppress(NotFound):  # the minute and the breakers of an earlier test are none of this one's
         admin.delete(LEDGERS, ledger.NAME)
-    here = Installation(admin, connect)
+    here = Installation(admin, connect, api)
     admin.create(NAMESPACES, {"metadata": {"name": here.namespace}})
     yield here
     clear(admin, here.namespace)

@@ -52,7 +52,7 @@ def stage(
         return Account.connect(kubeconfig=str(config))
 
     admin = Cluster.connect(kubeconfig=str(control_plane.kubeconfig(folder / "admin")))
-    here = Installation(admin, connect)
+    here = Installation(admin, connect, control_plane.api)
     admin.create(NAMESPACES, {"metadata": {"name": here.namespace}})
     made = Stage(here, connect)
     yield made
