@@ -1,7 +1,4 @@
-"""Make before break, proved: however often pods move, a Service never has fewer Ready endpoints than replicas.
-
-A watch sees every state of every EndpointSlice that the API server ever had; a poll would see some.
-"""
+"""Make before break, proved: however often pods move, a Service never has fewer Ready endpoints than replicas."""
 
 from __future__ import annotations
 
@@ -11,24 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES, SERVICES
-from molt.lifetime import Keys
-from molt.outcome import Done, Skipped, SystemClock
-from molt.workload import is_ready
-from rotate.handler import handler
 from testbed.control_plane import ControlPlane
-from tests.contract.space import until
-from tests.functions.installation import Installation, real
-from tests.functions.rotate.test_on_clusters import TICK, LaterClock
-from tests.watching import Census, Endpoints
+from tests.real.endpoints import REPLICAS, watched
 
 pytestmark = pytest.mark.real
 
-REPLICAS = {"one": 1, "three": 3}
 ROTATIONS = {"Replace": 50, "Relocate": 12, "Restart": 12}  # of each
-SPEC = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "maxMoving": 2}
-
-handle = handler(Keys(b"sixteen bytes or more"))
 
 
 @pytest.mark.timeout(300)
@@ -38,47 +23,10 @@ def test_no_endpoint_is_ever_missed(
 ) -> None:
     """However many pods of a Deployment of one, and of a Deployment of three, are replaced."""
     began = time.monotonic()
-    with real(control_plane, tmp_path) as here, here.account("rotate") as rotate:
-        census = Census(control_plane.api, here.namespace)
-        services = Endpoints(control_plane.api, here.namespace, REPLICAS)
-        with census.following(), services.following():
-            for name, replicas in REPLICAS.items():
-                _open(here, name, replicas)
-            until(lambda: {name: len(services.ready(name)) for name in REPLICAS} == REPLICAS, "the Services are whole")
-            spec: dict[str, object] = SPEC | {"strategy": strategy}
-            clock: SystemClock = LaterClock()
-            if strategy == "Restart":  # a rollout is judged by the age of its pods: an hour ahead it would be stuck
-                spec, clock = spec | {"lifetime": {"every": "1s"}}, SystemClock()
-            here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "all"}, "spec": spec}, here.namespace)
-            while min(_rotations(census).values()) < ROTATIONS[strategy]:
-                assert isinstance(handle(TICK, rotate, clock), Done | Skipped)
-            until(lambda: all(_is_whole(here, services, name) for name in REPLICAS), "the Services are whole again")
-        note(
-            f"{strategy}: {sum(_rotations(census).values())} rotations in {time.monotonic() - began:.0f} s, "
-            f"{services.changes} changes of EndpointSlices; fewest Ready endpoints: "
-            + ", ".join(f"{services.least[name]} of {replicas}" for name, replicas in REPLICAS.items())
-        )
-    assert REPLICAS == services.least
-
-
-def _open(here: Installation, name: str, replicas: int) -> None:
-    """Make a Deployment of pods that take a while to become Ready, and its Service; no budget does rotate's work."""
-    labels = {"app": name}
-    template = {
-        "metadata": {"labels": labels, "annotations": {"testbed.molt-project.io/ready-after": "150ms"}},
-        "spec": {"containers": [{"name": "main", "image": "web:1"}]},
-    }
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    service = {"selector": labels, "ports": [{"port": 80}]}
-    for resource, body in ((SERVICES, service), (DEPLOYMENTS, spec)):
-        here.admin.create(resource, {"metadata": {"name": name}, "spec": body}, here.namespace)
-
-
-def _rotations(census: Census) -> dict[str, int]:
-    """Return how many pods have replaced others."""
-    return {name: len(census.uids.get(name, ())) - replicas for name, replicas in REPLICAS.items()}
-
-
-def _is_whole(here: Installation, services: Endpoints, name: str) -> bool:
-    pods = here.admin.list(PODS, here.namespace, labels=f"app={name}")
-    return all(map(is_ready, pods)) and services.ready(name) == {pod["metadata"]["uid"] for pod in pods}
+    seen = watched(control_plane, tmp_path, strategy, ROTATIONS[strategy])
+    note(
+        f"{strategy}: {seen.rotations} rotations in {time.monotonic() - began:.0f} s, "
+        f"{seen.changes} changes of EndpointSlices; fewest Ready endpoints: "
+        + ", ".join(f"{seen.least[name]} of {replicas}" for name, replicas in REPLICAS.items())
+    )
+    assert REPLICAS == seen.least
