@@ -32,10 +32,10 @@ def main() -> int:
     asked = parser.parse_args()
     sys.stdout.write(" ".join(f"{column:>12}" for column in COLUMNS) + "\n")
     results = []
-    with tempfile.TemporaryDirectory() as folder, ControlPlane.running(binaries(), Path(folder) / "plane") as plane:
+    with tempfile.TemporaryDirectory() as made, ControlPlane.running(binaries(), Path(made)) as plane:
         for strategy in asked.strategy:
             began = time.monotonic()
-            seen = watched(plane, Path(folder) / strategy, strategy, asked.rotations)
+            seen = watched(plane, Path(made) / strategy, strategy, asked.rotations)
             took = round(time.monotonic() - began)
             values = (strategy, seen.rotations, seen.changes, seen.least["one"], seen.least["three"], took)
             results.append(dict(zip(COLUMNS, values, strict=True)))
