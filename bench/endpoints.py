@@ -35,7 +35,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as made, ControlPlane.running(binaries(), Path(made)) as plane:
         for strategy in asked.strategy:
             began = time.monotonic()
-            seen = watched(plane, Path(made) / strategy, strategy, asked.rotations)
+            seen = watched(plane, Path(tempfile.mkdtemp(dir=made)), strategy, asked.rotations)
             took = round(time.monotonic() - began)
             values = (strategy, seen.rotations, seen.changes, seen.least["one"], seen.least["three"], took)
             results.append(dict(zip(COLUMNS, values, strict=True)))
