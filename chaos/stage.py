@@ -65,6 +65,18 @@ class Stage:
                 time.sleep(0.1)
             self.expected[identity] = pod["metadata"]["uid"]
 
+    def serves(self) -> bool:
+        """Tell whether the broker has come up, and answers."""
+        address = urlsplit(self.runtime.addresses.broker)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=1)
+        try:
+            connection.request("GET", "/status")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
     def settle(self, seconds: float) -> dict[str, ledger.Fate]:
         """Wait until every alert has an end, at most so long; return the ends."""
         read = ledger.Ledger(StateFolder(self.folder).logs)
