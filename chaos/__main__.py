@@ -1,4 +1,4 @@
-"""Play the scenarios: `python -m chaos [SCENARIO ...] [--alerts N] [--pods N]`.
+"""Play the scenarios: `python -m chaos [SCENARIO ...] [--cluster NAME] [--alerts N] [--pods N]`.
 
 lost        alerts that were acknowledged and have no end
 missed      pods that an alert was about and that are not in quarantine
@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from chaos.ground import GROUNDS
 from chaos.scenarios import SCENARIOS
 
 COLUMNS = ("scenario", "faults", "alerts", "lost", "missed", "doubled", "wrong", "tracebacks", "seconds")
@@ -25,6 +26,7 @@ def main() -> int:
     """Play, print, and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument("--cluster", choices=GROUNDS, default="embedded")
     parser.add_argument("--alerts", type=int, default=2000)
     parser.add_argument("--pods", type=int, default=200)
     asked = parser.parse_args()
@@ -32,9 +34,9 @@ def main() -> int:
     results = []
     for name in asked.scenarios or SCENARIOS:
         began = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            reckoning = SCENARIOS[name](Path(folder), asked.alerts, asked.pods)
-        result = {"scenario": name, **reckoning, "seconds": round(time.monotonic() - began)}
+        with tempfile.TemporaryDirectory() as made, GROUNDS[asked.cluster](Path(made)) as ground:
+            reckoning = SCENARIOS[name](ground, Path(made), asked.alerts, asked.pods)
+        result = {"scenario": name, "cluster": asked.cluster, **reckoning, "seconds": round(time.monotonic() - began)}
         results.append(result)
         sys.stdout.write(" ".join(f"{result[column]:>11}" for column in COLUMNS) + "\n")
         sys.stdout.flush()

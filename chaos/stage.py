@@ -31,6 +31,8 @@ PATIENCE = 300.0
 """Seconds that the last alert may take after the last fault."""
 PAUSE = 0.04
 """Seconds between two alerts of one sender."""
+BETWEEN = 0.5
+"""Seconds between two looks."""
 _SENDERS = 4
 
 
@@ -42,7 +44,8 @@ class Stage:
     shop: Shop
     census: Census
     pods: Sequence[Object]
-    folder: Path
+    logs: Path
+    ledger: ledger.Ledger
     expected: dict[str, str] = field(default_factory=dict)
     """The UID of the pod that each acknowledged alert is about, by the alert's identity."""
 
@@ -77,17 +80,16 @@ class Stage:
         finally:
             connection.close()
 
-    def settle(self, seconds: float) -> dict[str, ledger.Fate]:
-        """Wait until every alert has an end, at most so long; return the ends."""
-        read = ledger.Ledger(StateFolder(self.folder).logs)
-        end = time.monotonic() + seconds
-        while set(self.expected) - set(ends := read.fates()) and time.monotonic() < end:
-            time.sleep(0.5)
-        return ends
+    def waits(self) -> bool:
+        """Tell whether an alert that was taken has no end yet."""
+        return bool(self.expected.keys() - self.ledger.fates().keys())
 
     def reckon(self) -> Object:
         """Wait until every alert has an end, and return what was lost, done twice, or given up."""
-        logs, ends = StateFolder(self.folder).logs, self.settle(PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while self.waits() and time.monotonic() < end:
+            time.sleep(BETWEEN)
+        ends = self.ledger.fates()
         known = {alert: ends[alert].fate for alert in self.expected if alert in ends}
         fates = collections.Counter(known.values())
         held = {pod["metadata"]["uid"] for pod in self.shop.held()}
@@ -98,7 +100,7 @@ class Stage:
             "doubled": sum(len(quarantines) > 1 for quarantines in self.census.quarantines.values()),
             "wrong": len(held - set(self.expected.values())),
             "fates": dict(sorted(fates.items())),
-            "tracebacks": sum("Traceback" in path.read_text() for path in logs.iterdir()),
+            "tracebacks": sum("Traceback" in path.read_text() for path in self.logs.iterdir()),
         }
 
 
@@ -112,7 +114,8 @@ def staged(folder: Path, pods: int, **settings: Any) -> Iterator[Stage]:
         made = shop.workload(DEPLOYMENTS, pods)
         census = Census(api_of(runtime.addresses.kubeconfig), shop.namespace)
         stack.enter_context(census.following())
-        yield Stage(runtime, shop, census, made, folder)
+        logs = StateFolder(folder).logs
+        yield Stage(runtime, shop, census, made, logs, ledger.Ledger(logs))
 
 
 def accepted(url: str, headers: dict[str, str], body: bytes) -> bool:
