@@ -9,8 +9,11 @@ STAMP := $(VENV)/.installed
 # Without Go the real control plane is left out, and the tests say so; CI sets this to nothing.
 TESTBED ?= --optional
 
+ALERTS ?= 2000
+INPUTS ?= 50000
+
 .DEFAULT_GOAL := help
-.PHONY: help demo up test quick lint types contracts manifests lock testbed bench clean
+.PHONY: help demo up test quick lint types contracts lock chaos fuzz nightly testbed clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,6 +38,15 @@ test: $(STAMP) ## Run every test, on the real control plane too where Go is ther
 quick: $(STAMP) ## Run the tests that start neither a control plane nor a whole runtime: under two minutes
 	$(BIN)/python -m pytest -m 'not real and not slow' \
 	  --ignore tests/end_to_end --ignore tests/cli --ignore tests/embedded/runtime
+
+chaos: $(STAMP) ## Kill, break, fill and set back what there is while alerts pass: nothing is lost, nothing is done twice
+	$(BIN)/python -m chaos --alerts $(ALERTS)
+
+fuzz: $(STAMP) ## Give the servers INPUTS (50,000) inputs that nobody would send on purpose
+	$(BIN)/python -m chaos.fuzz --inputs $(INPUTS)
+
+nightly: INPUTS := 1000000
+nightly: fuzz chaos ## Try a million inputs, and all of chaos
 
 testbed: $(STAMP) ## Build the real control plane of the tests (TESTBED_KUBERNETES=1.34: the oldest supported minor)
 	$(BIN)/python -m testbed

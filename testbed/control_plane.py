@@ -112,6 +112,16 @@ class ControlPlane:
         header = etcd.post("/v3/kv/range", {"key": "AA=="}).object()["header"]
         etcd.post("/v3/kv/compaction", {"revision": header["revision"], "physical": True}).object()
 
+    def restart_api_server(self) -> None:
+        """Kill -9 the API server, and wait until another one is ready, at the same address and with the same state.
+
+        It lives as long as the thread that calls this: see `Program.start`.
+        """
+        old = next(program for program in self._programs if program.name == "kube-apiserver")
+        self._programs.remove(old)
+        old.kill()
+        self._start_api_server()
+
     def _start(self) -> None:
         keys = subprocess.run(  # noqa: S603 - a program that the testbed built
             [self._binaries / "keys", self._folder], capture_output=True, text=True, check=False

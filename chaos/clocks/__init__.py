@@ -1,0 +1,1 @@
+"""What puts the clocks of processes out."""
