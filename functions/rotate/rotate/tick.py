@@ -9,20 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, log, marks
+from molt import guard, marks
 from molt.cluster import PODS, ROTATION_POLICIES
-from molt.due import Roll, begins, due_at, managed
-from molt.outcome import MoltError, Outcome
+from molt.due import Roll
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import outset, plan, relocate, restart, rollout, siblings, status, stranger, survey
+from rotate import outset, plan, relocate, restart, rollout, siblings, stranger, survey
 from rotate.budgets import Budgets
-from rotate.diary import FUNCTION, Diary
+from rotate.diary import Diary
 from rotate.fleet import by_controller
 from rotate.journey import UNDER_WAY, Journey
 from rotate.patience import Patience
 from rotate.quota import Outlook, Quota
 from rotate.replace import owner_of
+from rotate.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.lifetime import Keys
-    from molt.outcome import Clock
+    from molt.outcome import Clock, Outcome
     from molt.policy import RotationPolicy
     from molt.turns import Turns
     from rotate.plan import Move, Scene
@@ -84,8 +84,9 @@ class Tick:
                 self._visit(outlook.namespace, places[outlook.namespace])
             self._quota.leave(outlook.namespace)
         self._wait()
+        report = Report(self._scenes, self._diary, self._under_way, self._keys, self._now)
         for obj, policy in policies:
-            self._report(obj, policy)
+            report.write(self._cluster, obj, policy)
         return self._diary.answer(event)
 
     def _watch(self, kind: str, obj: Object) -> None:
@@ -200,37 +201,6 @@ class Tick:
             if over:
                 break
         self._under_way = waiting
-
-    def _report(self, obj: Object, policy: RotationPolicy | PolicyError) -> None:
-        """Write the policy's status if it says something new; failing that, the next tick does."""
-        if isinstance(policy, PolicyError):
-            latest = status.refused(obj, self._now, policy)
-        else:
-            latest = self._status(obj, policy)
-        patch = status.news(obj, latest)
-        if patch is None:
-            return
-        name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
-        try:
-            self._cluster.merge(ROTATION_POLICIES, name, patch, namespace, subresource="status")
-        except MoltError as error:
-            log.write("warning", FUNCTION, message=f"policy {namespace}/{name}: status not written: {error.reason}")
-
-    def _status(self, obj: Object, policy: RotationPolicy) -> Object:
-        moved = self._diary.moved(policy)
-        under_way = {item.pod["metadata"]["uid"] for item in self._under_way if item.policy == policy}
-        pods = managed(policy, self._scenes[policy.namespace].roll.near(policy.selector))
-        leaving = moved | under_way
-        staying = (due_at(policy, pod, self._keys) for pod in pods if pod["metadata"]["uid"] not in leaving)
-        earliest = min(staying, default=None)
-        return status.valid(
-            obj,
-            self._now,
-            managed=len(pods),
-            moving=len(under_way | self._diary.moving(policy)),
-            last=self._now if moved else None,
-            following=earliest and begins(policy, earliest, self._now),
-        )
 
 
 def _read(obj: Object) -> RotationPolicy | PolicyError:
