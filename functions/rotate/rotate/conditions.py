@@ -106,7 +106,7 @@ def _progressing(count: Count) -> Condition:
     if count.closed:
         return Condition("Progressing", "False", "WindowClosed", f"{due}; no move begins {count.closed}")
     if held := count.blocked["count"]:
-        return Condition("Progressing", "False", "PodsBlocked", f"{due}, of which {held} cannot move now")
+        return Condition("Progressing", "False", "PodsBlocked", f"{due}, and {held} cannot move now")
     return Condition("Progressing", "False", "PodsDue", f"{due}, and move one after the other")
 
 
@@ -116,7 +116,8 @@ def _ready(count: Count, now: datetime) -> Condition:
     if lasting := count.lasting(now):
         worst = next((each for each in lasting if each["reason"] == reasons.STUCK), lasting[0])
         reason = reasons.STUCK if worst["reason"] == reasons.STUCK else "PodsBlocked"
-        said = f"{worst['reason']} since {worst['since']}, {_pods(worst['count'])}: {worst['message']}"
+        pods = "1 pod" if worst["count"] == 1 else f"{worst['count']} pods"
+        said = f"{worst['reason']} since {worst['since']}, {pods}: {worst['message']}"
         return Condition("Ready", "False", reason, said)
     paused = next((each for each in count.blocked["reasons"] if each["reason"] == reasons.PAUSED), None)
     if paused:
