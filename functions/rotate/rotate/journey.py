@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from molt import marks
 from molt.cluster import Blocked
 from molt.outcome import PermanentError, TemporaryError
-from rotate import notice, relocate, siblings, survey, undo
+from rotate import notice, relocate, siblings, successor, survey, undo
 from rotate.evict import evict_if
+from rotate.notice import Moved
 from rotate.replace import REPLACED
 
 if TYPE_CHECKING:
@@ -64,7 +66,10 @@ class Journey:
             return "skipped", "it is retiring no more: somebody else has taken it"
         if self.fleet is None:
             return "acted", "evicted: the workload that it left is gone"
-        return "acted", relocate.landing(self.fleet, pods, pod) if self._relocates else REPLACED
+        said = relocate.landing(self.fleet, pods, pod) if self._relocates else REPLACED
+        why, fresh = marks.annotations_of(pod).get(marks.REASON, ""), successor.name(self.fleet, pods, pod)
+        notice.rotated(cluster, self.fleet, Moved(pod, said, why, fresh), now)
+        return "acted", said
 
     def _undo(self, cluster: Cluster, pod: Object, fleet: Fleet, cause: str, now: datetime) -> tuple[str, str]:
         reason = f"it stays, since its replacement does not become Ready: {cause}"

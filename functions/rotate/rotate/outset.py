@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from molt import marks
 from molt.cluster import Blocked
 from molt.outcome import PermanentError, TemporaryError
-from rotate import departure, restart, siblings, survey
+from rotate import departure, notice, restart, siblings, survey
 from rotate.evict import evict, evict_if
 from rotate.journey import Journey
+from rotate.notice import Moved
 from rotate.replace import Why
 
 if TYPE_CHECKING:
@@ -81,4 +82,5 @@ def _send(cluster: Cluster, move: Move, way: Way, now: datetime) -> str:
         return "would be evicted"
     if not evict_if(cluster, move.pod, partial(siblings.movable, fleet=move.fleet)):
         raise TemporaryError(f"it is no longer one of {move.fleet} that can be moved")
+    notice.rotated(cluster, move.fleet, Moved(move.pod, way.note("evicted"), why), now)
     return "evicted"

@@ -1,4 +1,4 @@
-"""The end of a tick: what became of each policy is written into its status."""
+"""The end of a tick: what became of each policy is written into its status, and told on workloads that are held up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from molt.due import FINISHED, begins, due_at, managed
 from molt.outcome import MoltError
 from molt.policy import PolicyError
 from molt.workload import created_at, is_terminating
-from rotate import status
+from rotate import blockage, status
 from rotate.diary import FUNCTION
 from rotate.held import held, is_resting
 from rotate.status import Standing
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.lifetime import Keys
     from molt.policy import RotationPolicy
+    from rotate.blockage import Told
     from rotate.diary import Diary
     from rotate.journey import Journey
     from rotate.plan import Scene
@@ -37,23 +38,22 @@ class Report:
     scenes: Mapping[str, Scene]
     diary: Diary
     under_way: Sequence[Journey]
+    told: Told
     keys: Keys
     now: datetime
 
-    def write(self, cluster: Cluster, obj: Object, policy: RotationPolicy | PolicyError) -> None:
-        """Write the policy's status if it says something new; failing that, the next tick does."""
-        if isinstance(policy, PolicyError):
-            latest = status.refused(obj, self.now, policy)
-        else:
-            latest = status.valid(obj, self.now, self.standing(policy))
-        patch = status.news(obj, latest)
-        if patch is None:
-            return
-        name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
-        try:
-            cluster.merge(ROTATION_POLICIES, name, patch, namespace, subresource="status")
-        except MoltError as error:
-            log.write("warning", FUNCTION, message=f"policy {namespace}/{name}: status not written: {error.reason}")
+    def write(self, cluster: Cluster, policies: Iterable[tuple[Object, RotationPolicy | PolicyError]]) -> None:
+        """Write what is new of the policies, and the Events that are not `told` yet."""
+        sayings: list[blockage.Say] = []
+        for obj, policy in policies:
+            if isinstance(policy, PolicyError):
+                _write(cluster, obj, status.refused(obj, self.now, policy))
+                continue
+            standing = self.standing(policy)
+            latest = status.valid(obj, self.now, standing)
+            _write(cluster, obj, latest)
+            sayings += blockage.sayings(policy, standing.held, latest["blocked"], self.now)
+        self.told.tell(cluster, sayings, self.now)
 
     def standing(self, policy: RotationPolicy) -> Standing:
         """Return how a policy in force stands."""
@@ -77,6 +77,18 @@ class Report:
             exposed=_oldest(policy, (pod for pod in near if pod["metadata"]["uid"] not in moved)),
             closed=policy.hours.closed(self.now),
         )
+
+
+def _write(cluster: Cluster, obj: Object, latest: Object) -> None:
+    """Write a status if it says something new; failing that, the next tick does."""
+    patch = status.news(obj, latest)
+    if patch is None:
+        return
+    name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
+    try:
+        cluster.merge(ROTATION_POLICIES, name, patch, namespace, subresource="status")
+    except MoltError as error:
+        log.write("warning", FUNCTION, message=f"policy {namespace}/{name}: status not written: {error.reason}")
 
 
 def _oldest(policy: RotationPolicy, pods: Iterable[Object]) -> datetime | None:

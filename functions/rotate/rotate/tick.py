@@ -15,6 +15,7 @@ from molt.due import Roll
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
 from rotate import outset, plan, relocate, restart, rollout, siblings, stranger, survey
+from rotate.blockage import Told
 from rotate.budgets import Budgets
 from rotate.diary import Diary
 from rotate.fleet import by_controller
@@ -46,11 +47,14 @@ class Tick:
     What stands in the way of one pod or policy never holds up another.
     """
 
-    def __init__(self, cluster: Cluster, clock: Clock, keys: Keys, turns: Turns, cap: int) -> None:
+    def __init__(
+        self, cluster: Cluster, clock: Clock, keys: Keys, turns: Turns, cap: int, told: Told | None = None
+    ) -> None:
         """Begin; nothing is read yet. `keys` draw the lifetimes; other events take `turns` with this one.
 
-        At most `cap` moves are begun.
+        At most `cap` moves are begun. What was `told` by an earlier tick is not told again.
         """
+        self._told = told or Told()
         self._quota = Quota(cap)
         self._cluster, self._clock, self._keys, self._turns = cluster, clock, keys, turns
         self._now = clock.now()
@@ -84,9 +88,8 @@ class Tick:
                 self._visit(outlook.namespace, places[outlook.namespace])
             self._quota.leave(outlook.namespace)
         self._wait()
-        report = Report(self._scenes, self._diary, self._under_way, self._keys, self._now)
-        for obj, policy in policies:
-            report.write(self._cluster, obj, policy)
+        report = Report(self._scenes, self._diary, self._under_way, self._told, self._keys, self._now)
+        report.write(self._cluster, policies)
         return self._diary.answer(event)
 
     def _watch(self, kind: str, obj: Object) -> None:
