@@ -118,7 +118,7 @@ def test_columns_of_custom_resources() -> None:
 
 
 def test_how_a_rotation_policy_stands() -> None:
-    """The printer columns find what rotate writes; the exposure and the last move are ages, and wide ones are marked."""
+    """The printer columns find what rotate writes; exposure and last move are ages, and wide ones are marked."""
     text = (Path(__file__).resolve().parents[3] / "knative/base/crds/rotationpolicies.yaml").read_text(encoding="utf-8")
     [kind] = of_crd(yaml.safe_load(text))
     said = status(
