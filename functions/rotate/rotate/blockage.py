@@ -16,19 +16,16 @@ from rotate.conditions import lasts
 from rotate.notice import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from molt.cluster import Cluster
     from molt.policy import RotationPolicy
-    from rotate.fleet import Fleet
     from rotate.held import Held
 
 AGAIN = timedelta(hours=1)
 MOST = 50
 """Events that one tick writes; a later one writes more."""
-
-Say = tuple["Fleet", Notice]
 
 
 class Told:
@@ -38,15 +35,17 @@ class Told:
         """Begin; nothing is said yet."""
         self._names: frozenset[str] = frozenset()
 
-    def tell(self, cluster: Cluster, sayings: Iterable[Say], now: datetime) -> None:
-        """Write the Events that are not written yet, MOST at a time; forget those of what is over."""
-        wanted = {said.name(fleet): (fleet, said) for fleet, said in sayings}
-        new = [name for name in wanted if name not in self._names][:MOST]
-        done = {name for name in new if notice.post(cluster, *wanted[name], now)}
-        self._names = frozenset(done | (self._names & wanted.keys()))
+    def tell(self, cluster: Cluster, moved: Sequence[Notice], blocked: Iterable[Notice]) -> None:
+        """Write the Events of a tick: what has moved, and MOST of what is held up and not said yet."""
+        wanted = {said.name: said for said in blocked}
+        new = [said for name, said in wanted.items() if name not in self._names][:MOST]
+        done = {said.name for said in notice.post_all(cluster, [*moved, *new])}
+        self._names = frozenset((done | self._names) & wanted.keys())
 
 
-def sayings(policy: RotationPolicy, held: Iterable[Held], blocked: Mapping[str, Any], now: datetime) -> Iterator[Say]:
+def notices(
+    policy: RotationPolicy, held: Iterable[Held], blocked: Mapping[str, Any], now: datetime
+) -> Iterator[Notice]:
     """Yield what there is to say of a policy's pods; `blocked` is its status, which knows since when.
 
     Nothing while it is not known for long, of what somebody wants, and of a rehearsal, which leaves no trace.
@@ -59,4 +58,5 @@ def sayings(policy: RotationPolicy, held: Iterable[Held], blocked: Mapping[str, 
             continue
         pods = "1 pod is" if one.pods == 1 else f"{one.pods} pods are"
         note = f"{pods} due by policy {policy.name}, and held up since {since} or later ({one.reason}): {one.message}"
-        yield one.fleet, Notice(notice.BLOCKED, (policy.uid, one.reason, since, str((now - begun) // AGAIN)), note)
+        about = (policy.uid, one.reason, since, str((now - begun) // AGAIN))
+        yield Notice(one.fleet, notice.BLOCKED, about, note, now)

@@ -50,7 +50,7 @@ def held(
     places = {pod["metadata"]["uid"]: _place(pod, fleets) for pod in due}
     for pod in due:
         waiting[places[pod["metadata"]["uid"]]][pod["metadata"]["uid"]] = pod
-    by_uid = {fleet.uid: fleet for fleet in fleets.values()}
+    by_uid = {fleet.uid: fleet for fleet in fleets.values()} if places else {}
     found = []
     for entry in entries:
         reason, place = reasons.name(entry["outcome"], entry["reason"]), places.get(entry["uid"])
@@ -71,25 +71,29 @@ def is_resting(pod: Mapping[str, Any], now: datetime) -> bool:
 def grouped(found: Iterable[Held], earlier: Mapping[str, Any], now: datetime) -> Object:
     """Return `status.blocked`: how many pods are held up, and by which reasons, those of most pods first.
 
-    `earlier` is the status as it is: a reason that it names keeps its time.
+    `earlier` is the status as it is: a reason that it names keeps its time, and the API server's words about the same
+    pod, which may be others each time, stay as they were first.
     """
     groups: dict[str, list[Held]] = defaultdict(list)
     for one in found:
         groups[one.reason].append(one)
-    since = {each.get("reason"): each.get("since") for each in (earlier.get("blocked") or {}).get("reasons") or ()}
-    told = [_told(reason, group, since.get(reason) or marks.stamp(now)) for reason, group in groups.items()]
+    known = {each.get("reason"): each for each in (earlier.get("blocked") or {}).get("reasons") or ()}
+    told = [_told(reason, group, known.get(reason) or {}, now) for reason, group in groups.items()]
     told.sort(key=lambda each: (-each["count"], each["reason"]))
     return {"count": sum(each["count"] for each in told), "reasons": told[:MOST]}
 
 
-def _told(reason: str, group: Sequence[Held], since: str) -> Object:
+def _told(reason: str, group: Sequence[Held], earlier: Mapping[str, Any], now: datetime) -> Object:
     first = min(group, key=lambda one: (one.example, one.message))
+    message = marks.printable(first.message, LONGEST)
+    if reason in reasons.FOREIGN and earlier.get("example") == first.example:
+        message = earlier.get("message") or message
     return {
         "reason": reason,
         "count": sum(one.pods for one in group),
         "example": first.example,
-        "message": marks.printable(first.message, LONGEST),
-        "since": since,
+        "message": message,
+        "since": earlier.get("since") or marks.stamp(now),
     }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.policy import RotationPolicy
     from rotate.fleet import Fleet
+    from rotate.notice import Notice
 
 Object = dict[str, Any]
 
@@ -34,6 +35,8 @@ class Journey:
         self.pod = pod
         self.fleet = fleet
         self.policy = policy
+        self.ended: Notice | None = None
+        """What is to be told on the workload of a move that is through."""
         self._relocates = self._barred = relocates
 
     def go_on(self, cluster: Cluster, now: datetime, pods: Sequence[Object] | None = None) -> tuple[str, str]:
@@ -68,7 +71,7 @@ class Journey:
             return "acted", "evicted: the workload that it left is gone"
         said = relocate.landing(self.fleet, pods, pod) if self._relocates else REPLACED
         why, fresh = marks.annotations_of(pod).get(marks.REASON, ""), successor.name(self.fleet, pods, pod)
-        notice.rotated(cluster, self.fleet, Moved(pod, said, why, fresh), now)
+        self.ended = notice.rotated(self.fleet, Moved(pod, said, why, fresh), now)
         return "acted", said
 
     def _undo(self, cluster: Cluster, pod: Object, fleet: Fleet, cause: str, now: datetime) -> tuple[str, str]:

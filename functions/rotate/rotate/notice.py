@@ -15,7 +15,7 @@ from molt.events import deterministic_id
 from molt.outcome import MoltError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from molt.cluster import Cluster
@@ -29,17 +29,20 @@ NOTE_LIMIT = 1000  # of the 1024 bytes that an Event's note may have
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is said: `about` tells it from all others of its reason on the same workload; `pod` is the one concerned."""
+    """What is said of a workload; `about` tells it from all others of its reason there; `pod` is the one concerned."""
 
+    fleet: Fleet
     reason: str
     about: tuple[str, ...]
     note: str
+    at: datetime
     pod: Mapping[str, Any] | None = None
 
-    def name(self, fleet: Fleet) -> str:
+    @property
+    def name(self) -> str:
         """Return the Event's name: that of the workload, and a digest of what it is about."""
-        identity = deterministic_id(fleet.uid, *self.about, self.reason)[:16]
-        return f"{fleet.name[:200].rstrip('-.')}.{identity}"
+        identity = deterministic_id(self.fleet.uid, *self.about, self.reason)[:16]
+        return f"{self.fleet.name[:200].rstrip('-.')}.{identity}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +55,42 @@ class Moved:
     fresh: str = ""
 
 
-def rotated(cluster: Cluster, fleet: Fleet, moved: Moved, now: datetime) -> None:
-    """Tell that the pod has left its workload."""
+def rotated(fleet: Fleet, moved: Moved, now: datetime) -> Notice:
+    """Return that the pod has left its workload."""
     metadata, fresh = moved.pod["metadata"], f"; the new pod is {moved.fresh}" if moved.fresh else ""
     note = f"pod {metadata['name']}: {moved.how}{fresh}; {moved.why}"
-    post(cluster, fleet, Notice(ROTATED, (metadata["uid"],), note, moved.pod), now)
+    return Notice(fleet, ROTATED, (metadata["uid"],), note, now, moved.pod)
 
 
-def restarted(cluster: Cluster, fleet: Fleet, at: str, now: datetime) -> None:
-    """Tell that the restart of the time `at` is done; why stands on the workload."""
+def restarted(fleet: Fleet, at: str, now: datetime) -> Notice:
+    """Return that the restart of the time `at` is done; why stands on the workload."""
     why = marks.annotations_of(fleet.top).get(marks.REASON, "")
-    post(cluster, fleet, Notice(ROTATED, (at,), f"restarted, all of its pods are fresh; {why}"), now)
+    return Notice(fleet, ROTATED, (at,), f"restarted, all of its pods are fresh; {why}", now)
 
 
 def undone(cluster: Cluster, fleet: Fleet, uid: str, reason: str, now: datetime) -> None:
     """Tell that the move of the pod, or the restart, of that UID was undone."""
-    post(cluster, fleet, Notice(UNDONE, (uid, marks.stamp(now)), reason), now)
+    post(cluster, Notice(fleet, UNDONE, (uid, marks.stamp(now)), reason, now))
 
 
-def post(cluster: Cluster, fleet: Fleet, notice: Notice, now: datetime) -> bool:
+def post_all(cluster: Cluster, notices: Sequence[Notice]) -> list[Notice]:
+    """Leave Events on workloads, as long as the API server takes them; return those that are settled.
+
+    One that it cannot take now is the last: each may take seconds, and nobody waits for an Event.
+    """
+    for number, notice in enumerate(notices):
+        if not post(cluster, notice):
+            if left := len(notices) - number - 1:
+                log.write("warning", "rotate", message=f"{left} more Events are left out in this tick")
+            return list(notices[:number])
+    return list(notices)
+
+
+def post(cluster: Cluster, notice: Notice) -> bool:
     """Leave an Event on the workload; tell whether that is settled: said, said before, or refused for good."""
+    fleet = notice.fleet
     try:
-        cluster.create(EVENTS, _event(fleet, notice, now), fleet.namespace)
+        cluster.create(EVENTS, _event(notice), fleet.namespace)
     except AlreadyExists:
         return True
     except MoltError as error:
@@ -82,12 +99,13 @@ def post(cluster: Cluster, fleet: Fleet, notice: Notice, now: datetime) -> bool:
     return True
 
 
-def _event(fleet: Fleet, notice: Notice, now: datetime) -> dict[str, Any]:
+def _event(notice: Notice) -> dict[str, Any]:
+    fleet = notice.fleet
     related = {"related": _reference("v1", "Pod", notice.pod["metadata"])} if notice.pod else {}
     own = {"namespace": fleet.namespace, "name": fleet.name, "uid": fleet.uid}
     return {
-        "metadata": {"name": notice.name(fleet), "namespace": fleet.namespace},
-        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "metadata": {"name": notice.name, "namespace": fleet.namespace},
+        "eventTime": notice.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "type": "Normal" if notice.reason == ROTATED else "Warning",
         "reason": notice.reason,
         "action": "Rotate",

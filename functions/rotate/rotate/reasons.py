@@ -35,6 +35,8 @@ INTENDED = frozenset({PAUSED, "Exempt", "NotMoved", "BelowPartition", "TooYoung"
 """What somebody has asked for, or what ends by itself: no trouble, however long it lasts."""
 
 _BY_OUTCOME = {"blocked": "DisruptionBudget", "refused": "Refused"}
+FOREIGN = frozenset({*_BY_OUTCOME.values(), OTHER})
+"""Whose words are the API server's, or an admission webhook's, and may differ each time."""
 _WORKLOAD = r"\w+/\S+"
 # Names have no blanks, so that nobody can name anything in such a way that it reads as another reason.
 _PATTERNS = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rotate.blockage import Told
     from rotate.diary import Diary
     from rotate.journey import Journey
+    from rotate.notice import Notice
     from rotate.plan import Scene
 
 Object = dict[str, Any]
@@ -38,13 +39,14 @@ class Report:
     scenes: Mapping[str, Scene]
     diary: Diary
     under_way: Sequence[Journey]
+    ended: Sequence[Notice]
     told: Told
     keys: Keys
     now: datetime
 
     def write(self, cluster: Cluster, policies: Iterable[tuple[Object, RotationPolicy | PolicyError]]) -> None:
         """Write what is new of the policies, and the Events that are not `told` yet."""
-        sayings: list[blockage.Say] = []
+        blocked: list[Notice] = []
         for obj, policy in policies:
             if isinstance(policy, PolicyError):
                 _write(cluster, obj, status.refused(obj, self.now, policy))
@@ -52,8 +54,8 @@ class Report:
             standing = self.standing(policy)
             latest = status.valid(obj, self.now, standing)
             _write(cluster, obj, latest)
-            sayings += blockage.sayings(policy, standing.held, latest["blocked"], self.now)
-        self.told.tell(cluster, sayings, self.now)
+            blocked += blockage.notices(policy, standing.held, latest["blocked"], self.now)
+        self.told.tell(cluster, self.ended, blocked)
 
     def standing(self, policy: RotationPolicy) -> Standing:
         """Return how a policy in force stands."""

@@ -57,7 +57,7 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
     if lack is None:
         well = at is not None
         if at is not None:
-            notice.restarted(cluster, of, at, now)
+            notice.post(cluster, notice.restarted(of, at, now))
         return _end(cluster, of, *(("acted", "restarted") if well else ("skipped", "as before its restart")), well=well)
     if at is None:
         return _return(cluster, of, pods, now, lack)

@@ -205,7 +205,7 @@ def _tell(hop: Hop, fleet: Fleet, pod: Object, said: str, pods: list[Object]) ->
     """Leave an Event on the workload; `pods` are its pods now, as far as the new one is among them."""
     why = marks.annotations_of(pod).get(marks.REASON) if marks.is_retiring(pod) else None
     moved = Moved(pod, said, why or _reason(hop), successor.name(fleet, pods, pod))
-    notice.rotated(hop.cluster, fleet, moved, hop.clock.now())
+    notice.post(hop.cluster, notice.rotated(fleet, moved, hop.clock.now()))
 
 
 def _told(hop: Hop, view: View, begun: Begun, note: str) -> Done:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from molt.outcome import Clock, Outcome
     from molt.policy import RotationPolicy
     from molt.turns import Turns
+    from rotate.notice import Notice
     from rotate.plan import Move, Scene
 
 Object = dict[str, Any]
@@ -61,6 +62,7 @@ class Tick:
         self._patience = Patience(clock)
         self._diary = Diary(self._now)
         self._under_way: list[Journey] = []
+        self._ended: list[Notice] = []  # what is told of the moves that are through
         self._busy: set[str] = set()  # the UIDs of fleets with a move under way
         self._scenes: dict[str, Scene] = {}
         self._restarting: dict[str, list[Mapping[str, str]]] = {}
@@ -88,7 +90,7 @@ class Tick:
                 self._visit(outlook.namespace, places[outlook.namespace])
             self._quota.leave(outlook.namespace)
         self._wait()
-        report = Report(self._scenes, self._diary, self._under_way, self._told, self._keys, self._now)
+        report = Report(self._scenes, self._diary, self._under_way, self._ended, self._told, self._keys, self._now)
         report.write(self._cluster, policies)
         return self._diary.answer(event)
 
@@ -163,7 +165,7 @@ class Tick:
             if outcome in UNDER_WAY:
                 self._set_out(journey)
                 return False
-            self._diary.add(outcome, pod, policy, reason)
+            self._arrive(journey, outcome, reason)
             if journey.fleet and outcome != "acted":
                 self._busy.add(journey.fleet.uid)
             return outcome == "acted"
@@ -173,6 +175,11 @@ class Tick:
         self._under_way.append(journey)
         if journey.fleet:
             self._busy.add(journey.fleet.uid)
+
+    def _arrive(self, journey: Journey, outcome: str, reason: str) -> None:
+        """Note what became of a move."""
+        self._diary.add(outcome, journey.pod, journey.policy, reason)
+        self._ended += [journey.ended] if journey.ended else []
 
     def _begin(self, move: Move) -> None:
         """Begin a move if the tick's quota has a place for it; a rehearsal needs none."""
@@ -190,6 +197,7 @@ class Tick:
             self._under_way.append(out.journey)
         else:
             self._diary.add(out.outcome, move.pod, move.policy, out.reason)
+            self._ended += [out.ended] if out.ended else []
 
     def _wait(self) -> None:
         """Finish the moves under way as their replacements become Ready, as far as the time reaches."""
@@ -200,7 +208,7 @@ class Tick:
             waiting = [journey for journey, _, _ in under_way]
             over = bool(waiting) and not self._patience.pause()
             for journey, outcome, reason in looks if over else (look for look in looks if look not in under_way):
-                self._diary.add(outcome, journey.pod, journey.policy, reason)
+                self._arrive(journey, outcome, reason)
             if over:
                 break
         self._under_way = waiting

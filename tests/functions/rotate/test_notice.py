@@ -29,7 +29,7 @@ from rotate.blockage import MOST
 from rotate.fleet import Fleet
 from rotate.handler import handler
 from rotate.notice import NOTE_LIMIT, Notice
-from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
+from tests.functions.fake_cluster import START, FakeClock, FakeCluster, Killed
 from tests.functions.slips import ROTATE, event_of, slip_for
 
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
@@ -215,6 +215,20 @@ def test_an_event_that_is_refused_holds_up_no_move(
     assert f"Deployment/web in shop: no Event: {error}" in capsys.readouterr().out
 
 
+def test_an_api_server_that_takes_no_events_now_is_not_asked_again_and_again(
+    clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each would take seconds, and the tick has to end; all pods have moved. A refusal for good takes none."""
+    for error, tries in ((Unavailable("429"), 1), (Forbidden("no"), 3)):
+        cluster = _shop(clock, "a", "b", "c")
+        cluster.policy(selector={}, maxMoving=9)
+        cluster.failing["create", "events"] = error
+        outcome = handle(TICK, cluster, clock)
+        assert isinstance(outcome, Done)
+        assert ("3 acted", tries) == (outcome.reason, cluster.asked().count("create events"))
+    assert 1 == capsys.readouterr().out.count("2 more Events are left out in this tick")
+
+
 def test_pods_that_are_held_up(cluster: FakeCluster, clock: FakeClock) -> None:
     """After ten minutes and then once an hour, as long as API servers keep Events; once for a workload."""
     own = handler(KEYS)
@@ -304,9 +318,10 @@ def test_a_status_that_cannot_be_written_is_no_reason_for_warnings(cluster: Fake
 def test_an_event_has_what_the_api_takes() -> None:
     """A name of at most 253 characters that ends well, and a note of at most 1024 bytes on one line."""
     fleet = Fleet("shop", "Deployment", "a" * 199 + ".-" + "b" * 52, "u", 1, frozenset())
-    name = Notice("Rotated", ("x",), "").name(fleet)
+    name = Notice(fleet, "Rotated", ("x",), "", START).name
     assert (216, True) == (len(name), name.startswith("a" * 199 + "."))
-    assert name != Notice("RotationBlocked", ("x",), "").name(fleet) != Notice("Rotated", ("y",), "").name(fleet)
+    others = {Notice(fleet, *about, "", START).name for about in (("RotationBlocked", ("x",)), ("Rotated", ("y",)))}
+    assert 3 == len({name} | others)
 
 
 def test_a_note_is_cut_in_bytes(cluster: FakeCluster, clock: FakeClock) -> None:

@@ -268,6 +268,18 @@ def test_a_status_that_could_not_be_written_is_written_by_the_next_tick(cluster:
     assert marks.stamp(clock.now()) == _status(cluster)["blocked"]["reasons"][0]["since"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "pod", "expected"),
+    [("Refused", "a", "no (request 1)"), ("Refused", "b", "no (request 2)"), ("MinReady", "a", "no (request 2)")],
+)
+def test_words_of_others_that_differ_each_time_are_no_news(reason: str, pod: str, expected: str) -> None:
+    """A webhook may number its refusals: about the same pod the first one stays."""
+    first = status.valid(_policy(), START, _standing([Held(reason, "no (request 1)", "a", 1)]))
+    later = status.valid(_policy(first), START, _standing([Held(reason, "no (request 2)", pod, 1)]))
+    assert expected == later["blocked"]["reasons"][0]["message"]
+    assert (status.news(_policy(first), later) is None) == (expected == "no (request 1)")
+
+
 REASONS = st.sampled_from([*sorted(INTENDED), "NodeCordoned", "ReplacementStuck", "Other", "Refused"])
 HELD = st.builds(
     Held,
