@@ -111,7 +111,7 @@ class _World:
         """Answer a call as a Transport does."""
         log.append(call.asked)
         asked = call.asked
-        if asked.verb == "create":
+        if asked.resource == "pods/eviction":
             self.moved += 1
         if asked.verb == "get":
             return {"metadata": {"name": call.path.rpartition("/")[2]}}

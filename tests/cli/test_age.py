@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from molt.cli.age import relative, seconds
+from molt.cli.age import lasting, relative, seconds
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 
@@ -30,3 +30,18 @@ NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 def test_times_and_their_distance(text: str | None, said: str, distance: int | None) -> None:
     """Past and future, today's without the date; what is no time is shown as it is."""
     assert (said, distance) == (relative(text, NOW), seconds(text, NOW))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2026-03-01T12:00:00Z", "3d"),
+        ("2026-03-04T11:58:30Z", "90s"),
+        ("2026-03-04T12:00:09Z", "0s"),
+        ("ever", ""),
+        ("", ""),
+    ],
+)
+def test_how_long_something_lasts(text: str, said: str) -> None:
+    """As kubectl's ages; where clocks disagree it has just begun, and what is no time says nothing."""
+    assert said == lasting(text, NOW)

@@ -9,11 +9,21 @@ import pytest
 
 from molt import marks
 from molt.cli.affected import moving, quarantined
-from molt.cli.standing import Answering, Rotating, answering, rotating
+from molt.cli.standing import Answering, Blocking, Rotating, answering, rotating
 from molt.cluster import PODS, RESPONSE_POLICIES, ROTATION_POLICIES
 from tests.cli import objects
 from tests.cli.conftest import Molt
 from tests.embedded_cluster import RunningCluster
+
+TEXT = "Deployment/web has [red]2\x1b[31m of 3 pods Ready"
+WHY = {"reason": "WorkloadNotReady", "count": 2, "example": "web-9", "message": TEXT, "since": "2026-03-04T11:00:00Z"}
+READY = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "PodsBlocked",
+    "message": "",
+    "lastTransitionTime": "2026-03-04T11:10:00Z",
+}
 
 
 @pytest.fixture
@@ -28,7 +38,16 @@ def shop(cluster: RunningCluster) -> Iterator[RunningCluster]:
     api.create(RESPONSE_POLICIES, objects.response())
     api.create(RESPONSE_POLICIES, objects.response("nothing", order=5, remedies=[]))
     api.create(ROTATION_POLICIES, objects.rotation(), "shop")
-    status = {"managed": 3, "moving": 1, "lastRotation": "2026-03-04T11:58:00Z", "nextRotation": None}
+    status = {
+        "managed": 5,
+        "due": 3,
+        "moving": 1,
+        "blocked": {"count": 2, "reasons": [WHY]},
+        "exposedSince": "2026-03-01T12:00:00Z",
+        "lastRotation": "2026-03-04T11:58:00Z",
+        "nextRotation": None,
+        "conditions": [READY],
+    }
     api.merge(ROTATION_POLICIES, "web", {"status": status}, "shop", subresource="status")
     yield cluster
     for name in ("web-shell", "nothing"):
@@ -63,7 +82,22 @@ def test_all_there_is_to_know_as_json(molt: Molt, context: str) -> None:
     assert [("nothing", []), ("web-shell", ["quarantine", "rotate"])] == [
         (one["policy"], one["remedies"]) for one in policies["response"]
     ]
-    assert [("shop/web", 3, 1)] == [(one["policy"], one["managed"], one["moving"]) for one in policies["rotation"]]
+    (web,) = policies["rotation"]
+    assert web.pop("exposure_seconds") > 0
+    assert {
+        "policy": "shop/web",
+        "mode": "DryRun",
+        "ready": "False",
+        "managed": 5,
+        "due": 3,
+        "moving": 1,
+        "blocked": 2,
+        "reasons": [WHY],
+        "exposed_since": "2026-03-01T12:00:00Z",
+        "last": "2026-03-04T11:58:00Z",
+        "next": "",
+        "problem": "",
+    } == web
 
 
 @pytest.mark.usefixtures("shop")
@@ -83,6 +117,9 @@ def test_all_there_is_to_know_as_tables(molt: Molt, context: str) -> None:
         "quarantine, then rotate",
         "nothing",
         "shop/web",
+        "What holds pods up that are due",
+        "WorkloadNotReady",
+        "web-9: Deployment/web has [red]2 [31m of 3 pods Ready",
     ):
         assert words in result.out
     assert "\x1b" not in result.out
@@ -158,8 +195,26 @@ def test_policies_stand_in_the_order_in_which_they_are_tried() -> None:
 def test_rotation_policies_without_and_with_problems() -> None:
     """One that rotate has not seen yet has no numbers; an invalid one has its problem."""
     found = rotating([objects.rotation("b", mode="x"), objects.rotation("a")])
-    assert Rotating("shop/a", "DryRun", None, None, "", "", "") == found[0]
-    assert ("shop/b", True) == (found[1].policy, found[1].problem.startswith("spec.mode: "))
+    assert Rotating("shop/a", "DryRun") == found[0]
+    assert ("shop/b", "False", True) == (found[1].policy, found[1].ready, found[1].problem.startswith("spec.mode: "))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (None, Rotating("shop/a", "DryRun")),
+        ({"managed": 3, "moving": 1}, Rotating("shop/a", "DryRun", managed=3, moving=1)),
+        ({"blocked": None, "conditions": None, "due": 0}, Rotating("shop/a", "DryRun", due=0)),
+        ({"blocked": {"count": 0}, "conditions": [{"type": "Accepted"}]}, Rotating("shop/a", "DryRun", blocked=0)),
+        (
+            {"blocked": {"count": 1, "reasons": [{"reason": "Other", "count": 1}]}, "conditions": [{"type": "Ready"}]},
+            Rotating("shop/a", "DryRun", blocked=1, reasons=(Blocking("Other", 1, "", "", ""),)),
+        ),
+    ],
+)
+def test_a_status_that_an_older_rotate_wrote(status: dict[str, Any] | None, expected: Rotating) -> None:
+    """What is not there is not known, and no error."""
+    assert [expected] == rotating([{**objects.rotation("a"), "status": status}])
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,9 @@ def moves_by_the_clock(stage: Stage, account: Account) -> None:
         for name, pods in before.items():
             _one_has_gone(pods, stage.pods(name))
         status = stage.admin.get(ROTATION_POLICIES, "all", stage.here.namespace).get("status") or {}
-        assert {"managed", "moving", "lastRotation", "nextRotation"} < set(status)
+        assert {"managed", "due", "moving", "blocked", "exposedSince", "lastRotation", "nextRotation"} < set(status)
+        notes = stage.admin.list(EVENTS, stage.here.namespace)
+        assert set(REPLICAS) <= {note["regarding"]["name"] for note in notes if note.get("reason") == "Rotated"}
     finally:
         stage.admin.delete(ROTATION_POLICIES, "all", stage.here.namespace)
 

@@ -105,25 +105,36 @@ def test_get_response_policies(installed: Kubectl) -> None:
 
 
 def test_get_rotation_policies(installed: Kubectl, tmp_path: Path) -> None:
-    """`kubectl get rtp` prints what is managed and moving, and -o wide the lifetime too."""
+    """`kubectl get rtp` prints how it stands, and -o wide the lifetime too."""
     file = tmp_path / "policy.yaml"
     file.write_text(
         "apiVersion: molt-project.io/v1alpha1\n"
         "kind: RotationPolicy\n"
         "metadata: {name: web, namespace: default}\n"
         "spec: {selector: {}, lifetime: {min: 30m, max: 1h}}\n"
-        "status: {managed: 3, moving: 1, lastRotation: '2026-11-24T12:00:00Z', nextRotation: '2026-11-24T12:30:00Z'}\n",
+        "status:\n"
+        "  managed: 3\n"
+        "  due: 2\n"
+        "  moving: 1\n"
+        "  blocked: {count: 2, reasons: [{reason: NodeCordoned, count: 2}]}\n"
+        "  exposedSince: '2026-11-24T11:00:00Z'\n"
+        "  lastRotation: '2026-11-24T12:00:00Z'\n"
+        "  nextRotation: '2026-11-24T12:30:00Z'\n"
+        "  conditions: [{type: Ready, status: 'False', reason: PodsBlocked, message: '', "
+        "lastTransitionTime: '2026-11-24T12:00:00Z'}]\n",
         encoding="utf-8",
     )
     installed("apply", "-f", str(file))
     installed("apply", "--server-side", "--subresource=status", "-f", str(file))
     heading, row = installed("get", "rtp", "-n", "default").splitlines()
-    assert ["NAME", "MODE", "STRATEGY", "MANAGED", "MOVING", "LAST", "NEXT", "AGE"] == heading.split()
-    assert ["web", "DryRun", "Replace", "3", "1"] == row.split()[:5]
+    columns = ["NAME", "MODE", "STRATEGY", "READY", "MANAGED", "DUE", "MOVING", "BLOCKED", "EXPOSED", "NEXT", "AGE"]
+    assert columns == heading.split()
+    assert ["web", "DryRun", "Replace", "False", "3", "2", "1", "2"] == row.split()[:8]
+    assert "2026-11-24T12:30:00Z" == row.split()[9]
     wide = [line.split() for line in installed("get", "rtp", "-n", "default", "-o", "wide").splitlines()]
-    assert ["NAME", "MODE", "STRATEGY", "EVERY", "MIN", "MAX", "MANAGED", "MOVING", "LAST", "NEXT", "AGE"] == wide[0]
-    assert ["web", "DryRun", "Replace", "30m", "1h", "3", "1"] == wide[1][:7]
-    assert "2026-11-24T12:30:00Z" in wide[1]
+    assert [*columns[:3], "EVERY", "MIN", "MAX", *columns[3:9], "LAST", "NEXT", "REASON", "AGE"] == wide[0]
+    assert ["web", "DryRun", "Replace", "30m", "1h", "False", "3", "2", "1", "2"] == wide[1][:10]
+    assert "PodsBlocked" in wide[1]
 
 
 def test_the_molt_category(installed: Kubectl) -> None:

@@ -65,18 +65,19 @@ class Diary:
 
     def moved(self, policy: RotationPolicy) -> set[str]:
         """Return the UIDs of the pods that left on the policy's account."""
-        return self._of(policy, "acted")
+        return self._uids(policy, "acted")
 
     def moving(self, policy: RotationPolicy) -> set[str]:
         """Return the UIDs of the pods and workloads that are on the move on the policy's account."""
-        return self._of(policy, "moving")
+        return self._uids(policy, "moving")
 
-    def _of(self, policy: RotationPolicy, outcome: str) -> set[str]:
-        return {
-            entry["uid"]
-            for entry in self.entries
-            if entry["outcome"] == outcome and (entry["namespace"], entry["policy"]) == (policy.namespace, policy.name)
-        }
+    def of(self, policy: RotationPolicy) -> list[dict[str, Any]]:
+        """Return the entries on the policy's account."""
+        whose = (policy.namespace, policy.name)
+        return [entry for entry in self.entries if (entry["namespace"], entry["policy"]) == whose]
+
+    def _uids(self, policy: RotationPolicy, outcome: str) -> set[str]:
+        return {entry["uid"] for entry in self.of(policy) if entry["outcome"] == outcome}
 
     def answer(self, tick: Event) -> Done | Skipped:
         """Return the outcome of the tick: with the fact if there is anything to tell.

@@ -48,6 +48,7 @@ class Fleet:
     """What its annotation says that holds up the clock."""
     top: Object = field(default_factory=dict, compare=False)
     """The workload itself, as read."""
+    api_version: str = "apps/v1"
 
     def __str__(self) -> str:
         """Return `Kind/name`."""
@@ -135,7 +136,9 @@ def _owned(replica_sets: list[Object]) -> Fleet:
     if sum(_replicas(one) > 0 for one in replica_sets) > 1:
         unsettled = "has a rollout in progress"
     found = _fleet(largest, str(owner["kind"]), replica_sets, sum(map(_replicas, replica_sets)), unsettled)
-    return replace(found, name=owner["name"], uid=owner["uid"], hashed=frozenset())
+    return replace(
+        found, name=owner["name"], uid=owner["uid"], hashed=frozenset(), api_version=owner.get("apiVersion", "")
+    )
 
 
 def _stateful_set(obj: Object) -> Fleet:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from molt import lifetime
 from molt.turns import Turns
 from rotate import step, tick
+from rotate.blockage import Told
 from rotate.quota import MOST, most
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ def handler(keys: Keys, turns: Turns | None = None, cap: int = MOST) -> Callable
     All that it handles at once takes `turns` in a namespace, from looking at its workloads to the first call of a move:
     whoever looks next sees that one of them is not whole.
     """
-    turns = turns or Turns()
+    turns, told = turns or Turns(), Told()
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
         if event.type == tick.TICK:
-            return tick.Tick(cluster, clock, keys, turns, cap).run(event)
+            return tick.Tick(cluster, clock, keys, turns, cap, told).run(event)
         return step.handle(event, cluster, clock, turns)
 
     return handle

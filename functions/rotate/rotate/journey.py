@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from molt import marks
 from molt.cluster import Blocked
 from molt.outcome import PermanentError, TemporaryError
-from rotate import notice, relocate, siblings, survey, undo
+from rotate import notice, relocate, siblings, successor, survey, undo
 from rotate.evict import evict_if
+from rotate.notice import Moved
 from rotate.replace import REPLACED
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.policy import RotationPolicy
     from rotate.fleet import Fleet
+    from rotate.notice import Notice
 
 Object = dict[str, Any]
 
@@ -32,6 +35,8 @@ class Journey:
         self.pod = pod
         self.fleet = fleet
         self.policy = policy
+        self.ended: Notice | None = None
+        """What is to be told on the workload of a move that is through."""
         self._relocates = self._barred = relocates
 
     def go_on(self, cluster: Cluster, now: datetime, pods: Sequence[Object] | None = None) -> tuple[str, str]:
@@ -64,7 +69,10 @@ class Journey:
             return "skipped", "it is retiring no more: somebody else has taken it"
         if self.fleet is None:
             return "acted", "evicted: the workload that it left is gone"
-        return "acted", relocate.landing(self.fleet, pods, pod) if self._relocates else REPLACED
+        said = relocate.landing(self.fleet, pods, pod) if self._relocates else REPLACED
+        why, fresh = marks.annotations_of(pod).get(marks.REASON, ""), successor.name(self.fleet, pods, pod)
+        self.ended = notice.rotated(self.fleet, Moved(pod, said, why, fresh), now)
+        return "acted", said
 
     def _undo(self, cluster: Cluster, pod: Object, fleet: Fleet, cause: str, now: datetime) -> tuple[str, str]:
         reason = f"it stays, since its replacement does not become Ready: {cause}"

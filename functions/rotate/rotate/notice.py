@@ -1,53 +1,121 @@
-"""What is said to those who look at a workload: an Event when it could not be moved."""
+"""What is said to those who look at a workload: an Event when a pod of it moved, could not, or did in vain.
+
+An Event is a courtesy: the trail and the status say the same. So one that is refused is logged, and no move fails for
+it. Names are made from what an Event is about, so that a doubled tick or a redelivery says nothing twice.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt import log, marks
 from molt.cluster import EVENTS, AlreadyExists
 from molt.events import deterministic_id
-from molt.outcome import MoltError
+from molt.outcome import MoltError, TemporaryError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from molt.cluster import Cluster
     from rotate.fleet import Fleet
 
+ROTATED = "Rotated"
+BLOCKED = "RotationBlocked"
 UNDONE = "MoltRotationUndone"
 NOTE_LIMIT = 1000  # of the 1024 bytes that an Event's note may have
 
 
-def undone(cluster: Cluster, fleet: Fleet, uid: str, reason: str, now: datetime) -> None:
-    """Leave an Event on the workload: the move of the pod, or the restart, of that UID was undone.
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is said of a workload; `about` tells it from all others of its reason there; `pod` is the one concerned."""
 
-    The trail says it too, so that a failure is logged only.
+    fleet: Fleet
+    reason: str
+    about: tuple[str, ...]
+    note: str
+    at: datetime
+    pod: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the Event's name: that of the workload, and a digest of what it is about."""
+        identity = deterministic_id(self.fleet.uid, *self.about, self.reason)[:16]
+        return f"{self.fleet.name[:200].rstrip('-.')}.{identity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A pod that has left its workload: how and why, and the name of the new one, "" when it is not known."""
+
+    pod: Mapping[str, Any]
+    how: str
+    why: str
+    fresh: str = ""
+
+
+def rotated(fleet: Fleet, moved: Moved, now: datetime) -> Notice:
+    """Return that the pod has left its workload."""
+    metadata, fresh = moved.pod["metadata"], f"; the new pod is {moved.fresh}" if moved.fresh else ""
+    note = f"pod {metadata['name']}: {moved.how}{fresh}; {moved.why}"
+    return Notice(fleet, ROTATED, (metadata["uid"],), note, now, moved.pod)
+
+
+def restarted(fleet: Fleet, at: str, now: datetime) -> Notice:
+    """Return that the restart of the time `at` is done; why stands on the workload."""
+    why = marks.annotations_of(fleet.top).get(marks.REASON, "")
+    return Notice(fleet, ROTATED, (at,), f"restarted, all of its pods are fresh; {why}", now)
+
+
+def undone(cluster: Cluster, fleet: Fleet, uid: str, reason: str, now: datetime) -> None:
+    """Tell that the move of the pod, or the restart, of that UID was undone."""
+    post(cluster, Notice(fleet, UNDONE, (uid, marks.stamp(now)), reason, now))
+
+
+def post_all(cluster: Cluster, notices: Sequence[Notice]) -> list[Notice]:
+    """Leave Events on workloads, as long as the API server takes them; return those that are settled.
+
+    One that it cannot take now is the last: each may take seconds, and nobody waits for an Event.
     """
+    for number, notice in enumerate(notices):
+        if not post(cluster, notice):
+            if left := len(notices) - number - 1:
+                log.write("warning", "rotate", message=f"{left} more Events are left out in this tick")
+            return list(notices[:number])
+    return list(notices)
+
+
+def post(cluster: Cluster, notice: Notice) -> bool:
+    """Leave an Event on the workload; tell whether that is settled: said, said before, or refused for good."""
+    fleet = notice.fleet
     try:
-        cluster.create(EVENTS, _event(fleet, uid, reason, now), fleet.namespace)
+        cluster.create(EVENTS, _event(notice), fleet.namespace)
     except AlreadyExists:
-        return
+        return True
     except MoltError as error:
         log.write("warning", "rotate", message=f"{fleet} in {fleet.namespace}: no Event: {error.reason}")
+        return not isinstance(error, TemporaryError)
+    return True
 
 
-def _event(fleet: Fleet, uid: str, reason: str, now: datetime) -> dict[str, Any]:
-    identity = deterministic_id(fleet.uid, uid, UNDONE, marks.stamp(now))[:16]
+def _event(notice: Notice) -> dict[str, Any]:
+    fleet = notice.fleet
+    related = {"related": _reference("v1", "Pod", notice.pod["metadata"])} if notice.pod else {}
+    own = {"namespace": fleet.namespace, "name": fleet.name, "uid": fleet.uid}
     return {
-        "metadata": {"name": f"{fleet.name[:200].rstrip('-.')}.{identity}", "namespace": fleet.namespace},
-        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "type": "Warning",
-        "reason": UNDONE,
+        "metadata": {"name": notice.name, "namespace": fleet.namespace},
+        "eventTime": notice.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "type": "Normal" if notice.reason == ROTATED else "Warning",
+        "reason": notice.reason,
         "action": "Rotate",
-        "note": marks.printable(reason, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore"),
-        "regarding": {
-            "apiVersion": "apps/v1",
-            "kind": fleet.kind,
-            "namespace": fleet.namespace,
-            "name": fleet.name,
-            "uid": fleet.uid,
-        },
+        "note": marks.printable(notice.note, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore"),
+        "regarding": _reference(fleet.api_version, fleet.kind, own),
+        **related,
         "reportingController": "molt-project.io/rotate",
         "reportingInstance": "rotate",
     }
+
+
+def _reference(version: str, kind: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, **{name: metadata[name] for name in ("namespace", "name", "uid")}}

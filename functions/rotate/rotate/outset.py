@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from molt import marks
 from molt.cluster import Blocked
 from molt.outcome import PermanentError, TemporaryError
-from rotate import departure, restart, siblings, survey
+from rotate import departure, notice, restart, siblings, survey
 from rotate.evict import evict, evict_if
 from rotate.journey import Journey
+from rotate.notice import Moved
 from rotate.replace import Why
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from molt.cluster import Cluster
     from rotate.departure import Way
+    from rotate.notice import Notice
     from rotate.plan import Move
 
 DRY_RUN = "DryRun"
@@ -26,11 +28,15 @@ DRY_RUN = "DryRun"
 
 @dataclass(frozen=True, slots=True)
 class Outset:
-    """What became of the first call; `journey` is the move under way, if it is one that has to be gone on with."""
+    """What became of the first call.
+
+    `journey` is the move under way, if it is one to go on with; `ended` is what is told of one that is through.
+    """
 
     outcome: str
     reason: str = ""
     journey: Journey | None = None
+    ended: Notice | None = None
 
     @property
     def begun(self) -> bool:
@@ -59,13 +65,14 @@ def begin(cluster: Cluster, move: Move, now: datetime) -> Outset:
     if way.is_make_before_break:
         journey = Journey(move.pod, move.fleet, move.policy, relocates=way.strategy == "Relocate")
         return Outset("moving", note, journey)
-    return Outset("moving" if way.strategy == "Restart" else "acted", note)
+    ended = notice.rotated(move.fleet, Moved(move.pod, note, _why(move)), now)
+    return Outset("moving", note) if way.strategy == "Restart" else Outset("acted", note, ended=ended)
 
 
 def _send(cluster: Cluster, move: Move, way: Way, now: datetime) -> str:
     rehearsal = move.policy.mode == DRY_RUN
     verb = "would be" if rehearsal else "is"
-    why = f"its lifetime by policy {move.policy.name} is over"
+    why = _why(move)
     if way.strategy == "Restart":
         # The pods were read before the workload: a rollout may have come to its end in between.
         if survey.latest(cluster, move.pod) is None:
@@ -82,3 +89,7 @@ def _send(cluster: Cluster, move: Move, way: Way, now: datetime) -> str:
     if not evict_if(cluster, move.pod, partial(siblings.movable, fleet=move.fleet)):
         raise TemporaryError(f"it is no longer one of {move.fleet} that can be moved")
     return "evicted"
+
+
+def _why(move: Move) -> str:
+    return f"its lifetime by policy {move.policy.name} is over"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from molt import log, marks
 from molt.cluster import NODES, Conflict, NotFound
 from molt.outcome import MoltError, TemporaryError
+from rotate.successor import successors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +30,6 @@ ATTEMPTS = 4
 ABANDONED = timedelta(minutes=2)
 """How long a bar may stand without a retiring pod: longer than one event takes from the bar to the pod's release."""
 EFFECT = "NoSchedule"
-SECONDS = len("2026-11-24T12:00:00")
 BARRED = f"{marks.RELOCATING}={marks.TRUE}"
 
 
@@ -92,17 +92,10 @@ def is_placed(fleet: Fleet, pods: Sequence[Mapping[str, Any]]) -> bool:
     return sum(fleet.owns(pod) and bool(pod["spec"].get("nodeName")) for pod in pods) >= fleet.desired
 
 
-def landing(fleet: Fleet, pods: Sequence[Mapping[str, Any]], old: Mapping[str, Any]) -> str:
-    """Return where the old pod's replacement is: the replica that was made after the old one's release.
-
-    Where the function's clock is ahead of the API server's, none seems to be: then it is the youngest.
-    """
+def landing(fleet: Fleet, pods: Sequence[Object], old: Mapping[str, Any]) -> str:
+    """Return where the old pod's replacement is."""
     node = old["spec"]["nodeName"]
-    since = str(marks.annotations_of(old).get(marks.RETIRING_SINCE))[:SECONDS]
-    born = {pod["metadata"]["uid"]: str(pod["metadata"]["creationTimestamp"])[:SECONDS] for pod in pods}
-    replicas = [pod for pod in pods if fleet.owns(pod)]
-    since = min(since, max((born[pod["metadata"]["uid"]] for pod in replicas), default=since))
-    fresh = {pod["spec"].get("nodeName") for pod in replicas if born[pod["metadata"]["uid"]] >= since}
+    fresh = {pod["spec"].get("nodeName") for pod in successors(fleet, pods, old)}
     if elsewhere := sorted(fresh - {node, None}):
         return f"replaced by a fresh pod, on node {elsewhere[0]} instead of {node}"
     return f"replaced by a fresh pod, which landed on the same node {node}"

@@ -56,6 +56,8 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
     lack = f"{of} has a rollout in progress" if restart.rolls(of) else of.short(pods, now)
     if lack is None:
         well = at is not None
+        if at is not None:
+            notice.post(cluster, notice.restarted(of, at, now))
         return _end(cluster, of, *(("acted", "restarted") if well else ("skipped", "as before its restart")), well=well)
     if at is None:
         return _return(cluster, of, pods, now, lack)

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
+from rotate import conditions, held
+from rotate.conditions import Count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from molt.policy import PolicyError
+    from rotate.held import Held
 
 Object = dict[str, Any]
 
-ACCEPTED = "Accepted"
-_LONGEST = 1024
+COUNTED = ("managed", "due", "moving", "blocked", "exposedSince", "nextRotation")
+"""What is told of a policy in force only: of any other it would be about an earlier one."""
 
 
-def valid(
-    obj: Mapping[str, Any],
-    now: datetime,
-    *,
-    managed: int,
-    moving: int,
-    last: datetime | None,
-    following: datetime | None,
-) -> Object:
-    """Return the status of a policy in force; `last` None keeps the one that is there."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a policy in force stands at the end of a tick.
+
+    `due`, `moving` and `managed` count pods; `last` None when none has moved in this tick; `following` is when the next
+    one may, `exposed` when the oldest one was made; `closed` says why no move begins now.
+    """
+
+    mode: str
+    managed: int
+    due: int
+    moving: int
+    held: Sequence[Held]
+    last: datetime | None
+    following: datetime | None
+    exposed: datetime | None
+    closed: str | None
+
+
+def valid(obj: Mapping[str, Any], now: datetime, standing: Standing) -> Object:
+    """Return the status of a policy in force; what is not new keeps its time."""
+    blocked = held.grouped(standing.held, _present(obj), now)
+    count = Count(standing.mode, standing.due, standing.moving, blocked, standing.closed)
     return {
         "observedGeneration": _generation(obj),
-        "managed": managed,
-        "moving": moving,
-        "lastRotation": marks.stamp(last) if last else _present(obj).get("lastRotation"),
-        "nextRotation": marks.stamp(following) if following else None,
-        "conditions": _conditions(obj, now, "True", "Valid", "the policy takes part"),
+        "managed": standing.managed,
+        "due": standing.due,
+        "moving": standing.moving,
+        "blocked": blocked,
+        "exposedSince": _stamp(standing.exposed),
+        "lastRotation": _stamp(standing.last) or _present(obj).get("lastRotation"),
+        "nextRotation": _stamp(standing.following),
+        "conditions": conditions.renewed(obj, conditions.valid(count, now), now),
     }
 
 
@@ -42,7 +62,8 @@ def refused(obj: Mapping[str, Any], now: datetime, error: PolicyError) -> Object
     """Return the status of a policy that cannot be acted on."""
     return {
         "observedGeneration": _generation(obj),
-        "conditions": _conditions(obj, now, "False", "Invalid", marks.printable(error.reason, _LONGEST)),
+        **dict.fromkeys(COUNTED),
+        "conditions": conditions.renewed(obj, conditions.refused(error.reason), now),
     }
 
 
@@ -54,20 +75,8 @@ def news(obj: Mapping[str, Any], status: Object) -> Object | None:
     return {"metadata": {"uid": obj["metadata"]["uid"]}, "status": status}
 
 
-def _conditions(obj: Mapping[str, Any], now: datetime, status: str, reason: str, message: str) -> list[Object]:
-    """Return all conditions, ours renewed; its time stays while its status does."""
-    present = list(_present(obj).get("conditions") or ())
-    ours: Object = next((item for item in present if item.get("type") == ACCEPTED), {})
-    since = ours.get("lastTransitionTime") if ours.get("status") == status else None
-    renewed = {
-        "type": ACCEPTED,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "observedGeneration": _generation(obj),
-        "lastTransitionTime": since or marks.stamp(now),
-    }
-    return [*(item for item in present if item.get("type") != ACCEPTED), renewed]
+def _stamp(time: datetime | None) -> str | None:
+    return marks.stamp(time) if time else None
 
 
 def _present(obj: Mapping[str, Any]) -> Mapping[str, Any]:

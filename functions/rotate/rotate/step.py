@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from molt import guard
+from molt import guard, marks
 from molt.cluster import Blocked
 from molt.itinerary import Slip
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from molt.workload import is_ready
-from rotate import departure, relocate, renewal, siblings, survey
+from rotate import departure, notice, relocate, renewal, siblings, successor, survey
 from rotate.evict import evict, evict_if, evict_in_time
 from rotate.hop import Hop
+from rotate.notice import Moved
 from rotate.patience import Patience
 from rotate.replace import REPLACED, Why
 from rotate.siblings import REMEDY, Order
@@ -182,17 +183,29 @@ def _go_on(hop: Hop, view: View) -> Begun:
 def _finish(hop: Hop, view: View, begun: Begun, patience: Patience) -> str:
     """Wait for the fleet to be whole again, do what is left of the move then, and return what became of the pod."""
     if begun.note:
+        _tell(hop, view.fleet, begun.pod, begun.note, view.pods)
         return begun.note
     lack, pods = _await_whole(hop, view.fleet, patience, begun.pod if begun.way.strategy == "Relocate" else None)
     if not begun.way.is_make_before_break:
         # Said here and not tried again: the pod is gone, and a second delivery would not know that this step moved it.
-        return begun.way.note("evicted") + (f"; its replacement is not Ready yet: {lack}" if lack else "")
+        note = begun.way.note("evicted") + (f"; its replacement is not Ready yet: {lack}" if lack else "")
+        _tell(hop, view.fleet, begun.pod, note, [] if lack else pods)
+        return note
     if lack:
         raise TemporaryError(f"{begun.pod['metadata']['name']} waits for its replacement: {lack}")
     old = survey.among(pods, begun.pod)
     note = begun.way.note(relocate.landing(view.fleet, pods, old) if relocate.is_relocating(old) else REPLACED)
-    gone = evict_in_time(hop.cluster, old, siblings.leaves, patience)
-    return note if gone else f"{note}; it stays, since somebody else has taken it"
+    if not evict_in_time(hop.cluster, old, siblings.leaves, patience):
+        return f"{note}; it stays, since somebody else has taken it"
+    _tell(hop, view.fleet, old, note, pods)
+    return note
+
+
+def _tell(hop: Hop, fleet: Fleet, pod: Object, said: str, pods: list[Object]) -> None:
+    """Leave an Event on the workload; `pods` are its pods now, as far as the new one is among them."""
+    why = marks.annotations_of(pod).get(marks.REASON) if marks.is_retiring(pod) else None
+    moved = Moved(pod, said, why or _reason(hop), successor.name(fleet, pods, pod))
+    notice.post(hop.cluster, notice.rotated(fleet, moved, hop.clock.now()))
 
 
 def _told(hop: Hop, view: View, begun: Begun, note: str) -> Done:

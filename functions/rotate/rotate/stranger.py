@@ -52,6 +52,7 @@ def _fleet(owner: Mapping[str, Any], pods: list[Object], budgets: list[Object]) 
         selector=selector_of(own[0]) if own else Selector(),
         unsettled="has a disruption budget that counts an earlier state" if any(map(_is_behind, own)) else None,
         refused=_refusal(lasting, own),
+        api_version=owner.get("apiVersion", ""),
     )
 
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, log, marks
+from molt import guard, marks
 from molt.cluster import PODS, ROTATION_POLICIES
-from molt.due import Roll, begins, due_at, managed
-from molt.outcome import MoltError, Outcome
+from molt.due import Roll
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import outset, plan, relocate, restart, rollout, siblings, status, stranger, survey
+from rotate import outset, plan, relocate, restart, rollout, siblings, stranger, survey
+from rotate.blockage import Told
 from rotate.budgets import Budgets
-from rotate.diary import FUNCTION, Diary
+from rotate.diary import Diary
 from rotate.fleet import by_controller
 from rotate.journey import UNDER_WAY, Journey
 from rotate.patience import Patience
 from rotate.quota import Outlook, Quota
 from rotate.replace import owner_of
+from rotate.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.lifetime import Keys
-    from molt.outcome import Clock
+    from molt.outcome import Clock, Outcome
     from molt.policy import RotationPolicy
     from molt.turns import Turns
+    from rotate.notice import Notice
     from rotate.plan import Move, Scene
 
 Object = dict[str, Any]
@@ -46,17 +48,21 @@ class Tick:
     What stands in the way of one pod or policy never holds up another.
     """
 
-    def __init__(self, cluster: Cluster, clock: Clock, keys: Keys, turns: Turns, cap: int) -> None:
+    def __init__(
+        self, cluster: Cluster, clock: Clock, keys: Keys, turns: Turns, cap: int, told: Told | None = None
+    ) -> None:
         """Begin; nothing is read yet. `keys` draw the lifetimes; other events take `turns` with this one.
 
-        At most `cap` moves are begun.
+        At most `cap` moves are begun. What was `told` by an earlier tick is not told again.
         """
+        self._told = told or Told()
         self._quota = Quota(cap)
         self._cluster, self._clock, self._keys, self._turns = cluster, clock, keys, turns
         self._now = clock.now()
         self._patience = Patience(clock)
         self._diary = Diary(self._now)
         self._under_way: list[Journey] = []
+        self._ended: list[Notice] = []  # what is told of the moves that are through
         self._busy: set[str] = set()  # the UIDs of fleets with a move under way
         self._scenes: dict[str, Scene] = {}
         self._restarting: dict[str, list[Mapping[str, str]]] = {}
@@ -84,8 +90,8 @@ class Tick:
                 self._visit(outlook.namespace, places[outlook.namespace])
             self._quota.leave(outlook.namespace)
         self._wait()
-        for obj, policy in policies:
-            self._report(obj, policy)
+        report = Report(self._scenes, self._diary, self._under_way, self._ended, self._told, self._keys, self._now)
+        report.write(self._cluster, policies)
         return self._diary.answer(event)
 
     def _watch(self, kind: str, obj: Object) -> None:
@@ -159,7 +165,7 @@ class Tick:
             if outcome in UNDER_WAY:
                 self._set_out(journey)
                 return False
-            self._diary.add(outcome, pod, policy, reason)
+            self._arrive(journey, outcome, reason)
             if journey.fleet and outcome != "acted":
                 self._busy.add(journey.fleet.uid)
             return outcome == "acted"
@@ -169,6 +175,11 @@ class Tick:
         self._under_way.append(journey)
         if journey.fleet:
             self._busy.add(journey.fleet.uid)
+
+    def _arrive(self, journey: Journey, outcome: str, reason: str) -> None:
+        """Note what became of a move."""
+        self._diary.add(outcome, journey.pod, journey.policy, reason)
+        self._ended += [journey.ended] if journey.ended else []
 
     def _begin(self, move: Move) -> None:
         """Begin a move if the tick's quota has a place for it; a rehearsal needs none."""
@@ -186,6 +197,7 @@ class Tick:
             self._under_way.append(out.journey)
         else:
             self._diary.add(out.outcome, move.pod, move.policy, out.reason)
+            self._ended += [out.ended] if out.ended else []
 
     def _wait(self) -> None:
         """Finish the moves under way as their replacements become Ready, as far as the time reaches."""
@@ -196,41 +208,10 @@ class Tick:
             waiting = [journey for journey, _, _ in under_way]
             over = bool(waiting) and not self._patience.pause()
             for journey, outcome, reason in looks if over else (look for look in looks if look not in under_way):
-                self._diary.add(outcome, journey.pod, journey.policy, reason)
+                self._arrive(journey, outcome, reason)
             if over:
                 break
         self._under_way = waiting
-
-    def _report(self, obj: Object, policy: RotationPolicy | PolicyError) -> None:
-        """Write the policy's status if it says something new; failing that, the next tick does."""
-        if isinstance(policy, PolicyError):
-            latest = status.refused(obj, self._now, policy)
-        else:
-            latest = self._status(obj, policy)
-        patch = status.news(obj, latest)
-        if patch is None:
-            return
-        name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
-        try:
-            self._cluster.merge(ROTATION_POLICIES, name, patch, namespace, subresource="status")
-        except MoltError as error:
-            log.write("warning", FUNCTION, message=f"policy {namespace}/{name}: status not written: {error.reason}")
-
-    def _status(self, obj: Object, policy: RotationPolicy) -> Object:
-        moved = self._diary.moved(policy)
-        under_way = {item.pod["metadata"]["uid"] for item in self._under_way if item.policy == policy}
-        pods = managed(policy, self._scenes[policy.namespace].roll.near(policy.selector))
-        leaving = moved | under_way
-        staying = (due_at(policy, pod, self._keys) for pod in pods if pod["metadata"]["uid"] not in leaving)
-        earliest = min(staying, default=None)
-        return status.valid(
-            obj,
-            self._now,
-            managed=len(pods),
-            moving=len(under_way | self._diary.moving(policy)),
-            last=self._now if moved else None,
-            following=earliest and begins(policy, earliest, self._now),
-        )
 
 
 def _read(obj: Object) -> RotationPolicy | PolicyError:

@@ -31,6 +31,12 @@ def relative(text: str | None, now: datetime) -> str:
     return f"{clock}, {_length(distance)} ago" if distance >= 0 else f"{clock}, in {_length(-distance)}"
 
 
+def lasting(text: str | None, now: datetime) -> str:
+    """Return how long it is since an RFC 3339 time, as kubectl shows an age: `3h`; "" for what is none."""
+    distance = seconds(text, now)
+    return "" if distance is None else _length(max(distance, 0))
+
+
 def _length(number: int) -> str:
     for length, unit in _UNITS:
         if number >= 2 * length:

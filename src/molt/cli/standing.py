@@ -23,16 +23,36 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocking:
+    """Why pods cannot move: the reason in one word, how many, one of them, what holds that up in words, since when."""
+
+    reason: str
+    count: int | None
+    example: str
+    message: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rotating:
-    """A RotationPolicy and what rotate last wrote about it; times are RFC 3339, "" for never."""
+    """A RotationPolicy and what rotate last wrote about it; times are RFC 3339, "" for never.
+
+    What an older rotate does not write is None, or "". `ready` is the condition's status; `problem` says what is wrong
+    with an invalid policy, of which nothing else is known.
+    """
 
     policy: str
-    mode: str
-    managed: int | None
-    moving: int | None
-    last: str
-    next: str
-    problem: str
+    mode: str = ""
+    ready: str = ""
+    managed: int | None = None
+    due: int | None = None
+    moving: int | None = None
+    blocked: int | None = None
+    reasons: tuple[Blocking, ...] = ()
+    exposed_since: str = ""
+    last: str = ""
+    next: str = ""
+    problem: str = ""
 
 
 def answering(objects: Iterable[Mapping[str, Any]]) -> list[Answering]:
@@ -59,7 +79,25 @@ def _rotating(obj: Mapping[str, Any]) -> Rotating:
     try:
         policy = rotation.parse(obj)
     except PolicyError as error:
-        return Rotating(name, "", None, None, "", "", error.reason)
+        return Rotating(name, ready="False", problem=error.reason)
     said = obj.get("status") or {}
-    times = (said.get("lastRotation") or "", said.get("nextRotation") or "")
-    return Rotating(name, policy.mode, said.get("managed"), said.get("moving"), *times, "")
+    blocked = said.get("blocked") or {}
+    ready = (one.get("status") for one in said.get("conditions") or () if one.get("type") == "Ready")
+    return Rotating(
+        name,
+        policy.mode,
+        ready=next(ready, None) or "",
+        managed=said.get("managed"),
+        due=said.get("due"),
+        moving=said.get("moving"),
+        blocked=blocked.get("count"),
+        reasons=tuple(map(_blocking, blocked.get("reasons") or ())),
+        exposed_since=said.get("exposedSince") or "",
+        last=said.get("lastRotation") or "",
+        next=said.get("nextRotation") or "",
+    )
+
+
+def _blocking(reason: Mapping[str, Any]) -> Blocking:
+    texts = (reason.get(name) or "" for name in ("example", "message", "since"))
+    return Blocking(reason.get("reason") or "", reason.get("count"), *texts)

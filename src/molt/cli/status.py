@@ -10,7 +10,7 @@ import typer
 from molt import ledger, marks
 from molt.cli import affected, standing
 from molt.cli.affected import Affected
-from molt.cli.age import relative, seconds
+from molt.cli.age import lasting, relative, seconds
 from molt.cli.options import ContextOption, JsonOption, StateOption, folder
 from molt.cli.output import say, show_json, show_table
 from molt.cli.reach import cluster as reach
@@ -31,7 +31,8 @@ def status(
     breakers = ledger.opened(api, now)
     if json_:
         aged = [{**asdict(pod), "age_seconds": seconds(pod.since, now)} for pod in pods]
-        policies = {"response": [asdict(one) for one in responses], "rotation": [asdict(one) for one in rotations]}
+        exposed = [{**asdict(one), "exposure_seconds": seconds(one.exposed_since, now)} for one in rotations]
+        policies = {"response": [asdict(one) for one in responses], "rotation": exposed}
         show_json(
             {
                 "pods": aged,
@@ -86,15 +87,27 @@ def _show_policies(responses: list[Answering], rotations: list[Rotating], now: d
         title = "What is done about an alert, by the first of these that matches"
         show_table(("Order", "ResponsePolicy", "Mode", "Remedies"), answers, title)
     if rotations:
-        columns = ("RotationPolicy", "Mode", "Managed", "Moving", "Last", "Next")
+        columns = ("RotationPolicy", "Mode", "Managed", "Due", "Moving", "Blocked", "Exposure", "Last", "Next")
         show_table(columns, [_rotation(one, now) for one in rotations], "Who is moved by the clock")
+        _show_blocking(rotations, now)
     if not responses and not rotations:
         say("There is no policy: nothing is done about any alert.")
 
 
 def _rotation(one: Rotating, now: datetime) -> tuple[str, ...]:
-    due = one.problem or relative(one.next, now)
-    return one.policy, one.mode, _number(one.managed), _number(one.moving), relative(one.last, now), due
+    counts = map(_number, (one.managed, one.due, one.moving, one.blocked))
+    following = one.problem or relative(one.next, now)
+    return one.policy, one.mode, *counts, lasting(one.exposed_since, now), relative(one.last, now), following
+
+
+def _show_blocking(rotations: list[Rotating], now: datetime) -> None:
+    rows = [
+        (one.policy, why.reason, _number(why.count), lasting(why.since, now), f"{why.example}: {why.message}")
+        for one in rotations
+        for why in one.reasons
+    ]
+    if rows:
+        show_table(("RotationPolicy", "Reason", "Pods", "For", "One of them"), rows, "What holds pods up that are due")
 
 
 def _number(number: int | None) -> str:

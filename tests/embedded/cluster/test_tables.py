@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from molt.embedded.cluster.columns import age
 from molt.embedded.cluster.resources import BY_KEY, of_crd
@@ -113,6 +115,32 @@ def test_columns_of_custom_resources() -> None:
     ]
     [plain] = of_crd(definition())
     assert ["x", "60s"] == table(plain, [obj], {}, NOW)["rows"][0]["cells"]
+
+
+def test_how_a_rotation_policy_stands() -> None:
+    """The printer columns find what rotate writes; exposure and last move are ages, and wide ones are marked."""
+    text = (Path(__file__).resolve().parents[3] / "knative/base/crds/rotationpolicies.yaml").read_text(encoding="utf-8")
+    [kind] = of_crd(yaml.safe_load(text))
+    said = status(
+        managed=12,
+        due=3,
+        moving=1,
+        blocked={"count": 2, "reasons": []},
+        exposedSince="2026-11-01T09:00:00Z",
+        lastRotation="2026-11-01T11:57:00Z",
+        nextRotation="2026-11-01T13:00:00Z",
+        conditions=[{"type": "Ready", "status": "False", "reason": "PodsBlocked"}],
+    )
+    spec = {"mode": "Enforce", "strategy": "Replace", "lifetime": {"every": "1h"}}
+    shown = table(kind, [{"metadata": META, "spec": spec, **said}], {}, NOW)
+    row = dict(zip((one["name"] for one in shown["columnDefinitions"]), shown["rows"][0]["cells"], strict=True))
+    wide = {one["name"] for one in shown["columnDefinitions"] if one["priority"]}
+    assert {"Every": "1h", "Min": None, "Max": None, "Last": "3m", "Reason": "PodsBlocked"} == {
+        name: row[name] for name in wide
+    }
+    assert ["x", "Enforce", "Replace", "False", 12, 3, 1, 2, "3h", "2026-11-01T13:00:00Z", "60s"] == [
+        cell for name, cell in row.items() if name not in wide
+    ]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_the_siblings_of_a_target_move_with_a_strict_disruption_budget(here: Ins
 
 
 def test_the_clock_moves_one_pod_and_writes_the_status(here: Installation) -> None:
-    """One tick, one pod of the workload; the API server takes the status as it is."""
+    """One tick, one pod of the workload; the API server takes the status, and the Event, as they are."""
     with here.account("rotate") as cluster:
         before = {pod["metadata"]["name"] for pod in here.deployment()}
         spec = {"mode": "Enforce", "selector": {"matchLabels": {"app": "web"}}, "lifetime": {"every": "30m"}}
@@ -89,8 +89,47 @@ def test_the_clock_moves_one_pod_and_writes_the_status(here: Installation) -> No
         here.until(here.serving, lambda pods: len(pods) == 3)
         assert 2 == len(before & _names(here))
         status = here.admin.get(ROTATION_POLICIES, "web", here.namespace)["status"]
-        assert (3, 0) == (status["managed"], status["moving"])
-        assert {"lastRotation", "nextRotation"} < set(status)
+        assert (3, 2, 0, {"count": 0, "reasons": []}) == tuple(
+            status[name] for name in ("managed", "due", "moving", "blocked")
+        )
+        assert {"lastRotation", "nextRotation", "exposedSince"} < set(status)
+        (event,) = (one for one in here.admin.list(EVENTS, here.namespace) if one["reason"] == "Rotated")
+        ((old,), (new,)) = (before - _names(here), _names(here) - before)
+        assert ("Deployment", "web", old) == (
+            *(event["regarding"][one] for one in ("kind", "name")),
+            event["related"]["name"],
+        )
+        assert (
+            f"pod {old}: replaced by a fresh pod; the new pod is {new}; its lifetime by policy web is over"
+            == event["note"]
+        )
+
+
+def test_the_status_and_the_events_tell_what_holds_pods_up(here: Installation) -> None:
+    """After ten minutes the policy is not Ready, and the workload has a warning; the server drops nothing of it."""
+    clock = RushedClock()
+    own = handler(Keys(b"sixteen bytes or more"))
+    with here.account("rotate") as cluster:
+        nodes = {pod["spec"]["nodeName"] for pod in here.deployment()}
+        spec = {"mode": "Enforce", "selector": {"matchLabels": {"app": "web"}}, "lifetime": {"every": "30m"}}
+        here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "web"}, "spec": spec}, here.namespace)
+        for node in nodes:
+            here.admin.merge(NODES, node, {"spec": {"unschedulable": True}})
+        try:
+            for _ in range(2):
+                own(TICK, cluster, clock)
+                clock._slept += timedelta(minutes=10)
+        finally:
+            for node in nodes:
+                here.admin.merge(NODES, node, {"spec": {"unschedulable": None}})
+    status = here.admin.get(ROTATION_POLICIES, "web", here.namespace)["status"]
+    (reason,) = status["blocked"]["reasons"]
+    assert ("NodeCordoned", 3, True) == (reason["reason"], reason["count"], "is cordoned" in reason["message"])
+    assert {"reason", "count", "example", "message", "since"} == set(reason)
+    conditions = {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]}
+    assert ("False", "PodsBlocked") == conditions["Ready"] == conditions["Progressing"]
+    (event,) = (one for one in here.admin.list(EVENTS, here.namespace) if one["reason"] == "RotationBlocked")
+    assert ("Warning", "web", True) == (event["type"], event["regarding"]["name"], "NodeCordoned" in event["note"])
 
 
 def test_a_relocated_pod_is_on_another_node_each_time(here: Installation) -> None:

@@ -121,11 +121,11 @@ def test_one_restart_for_all_that_are_due(clock: FakeClock, kind: str) -> None:
 
 
 def test_what_it_costs(cluster: FakeCluster, clock: FakeClock) -> None:
-    """A look at the pod and one patch; the tick after it four lists, a get and a patch."""
+    """A look at the pod and one patch; the tick after it four lists, a get, an Event and a patch."""
     handle(TICK, cluster, clock)
     assert [*START, *WATCH, "list pods", *FLEETS, "get pods", "patch deployments", STATUS] == cluster.asked()
     handle(TICK, cluster, clock)
-    seen = ["list deployments", "get namespaces", "list replicasets", "list pods", "patch deployments"]
+    seen = ["list deployments", "get namespaces", "list replicasets", "list pods", "create events", "patch deployments"]
     assert [*START, *seen, *WATCH[1:], "list pods", STATUS] == cluster.asked()
 
 

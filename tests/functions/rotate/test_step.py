@@ -29,6 +29,7 @@ TAG = Step("tag", {})
 EVICT = Step("rotate", {"scope": "Siblings", "strategy": "Evict"})
 WORKLOAD = Step("rotate", {"scope": "Workload"})
 LOOK = ["list deployments", "list replicasets", "list pods"]
+EVENT = "create events"
 
 handle = handler(KEY)
 
@@ -84,7 +85,7 @@ def test_one_pod_moves_make_before_break(cluster: FakeCluster, clock: FakeClock)
     """Look, release one pod, see the fleet whole, evict it; then the event goes round for the next."""
     target, old, left = (pod["metadata"]["name"] for pod in cluster.pods())
     outcome = handle(_event(cluster), cluster, clock)
-    assert ["get namespaces", *LOOK, "patch pods", "list pods", "create pods/eviction"] == cluster.asked()
+    assert ["get namespaces", *LOOK, "patch pods", "list pods", "create pods/eviction", EVENT] == cluster.asked()
     assert {target, left} < _names(cluster)
     assert old not in _names(cluster)
     assert 3 == len(cluster.pods())
@@ -121,7 +122,7 @@ def test_the_next_remedy_comes_after_the_last_pod(cluster: FakeCluster, clock: F
 def test_evict_in_the_fewest_calls(cluster: FakeCluster, clock: FakeClock) -> None:
     """Look, evict, see the fleet whole again."""
     outcome = handle(_event(cluster, EVICT), cluster, clock)
-    assert ["get namespaces", *LOOK, "create pods/eviction", "list pods"] == cluster.asked()
+    assert ["get namespaces", *LOOK, "create pods/eviction", "list pods", EVENT] == cluster.asked()
     assert isinstance(outcome, Done)
     assert outcome.reason.endswith(" evicted")
 
@@ -131,7 +132,7 @@ def test_it_waits_until_the_replacement_is_ready(cluster: FakeCluster, clock: Fa
     cluster.readiness = timedelta(seconds=3)
     handle(_event(cluster), cluster, clock)
     assert sum(clock.slept) >= 3
-    assert cluster.asked()[-2:] == ["list pods", "create pods/eviction"]
+    assert cluster.asked()[-3:] == ["list pods", "create pods/eviction", EVENT]
 
 
 def test_it_waits_for_a_workload_that_is_not_whole(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -222,7 +223,7 @@ def test_a_stuck_replacement_leaves_the_old_pod_serving(cluster: FakeCluster, cl
     outcome = handle(event, cluster, clock)
     assert isinstance(outcome, Done)
     assert f"{old} replaced by a fresh pod" == outcome.reason
-    assert ["get namespaces", *LOOK, "create pods/eviction"] == cluster.asked()
+    assert ["get namespaces", *LOOK, "create pods/eviction", EVENT] == cluster.asked()
 
 
 def test_an_evicted_pod_is_told_of_though_its_replacement_is_late(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -251,7 +252,7 @@ def test_a_disruption_budget_is_waited_for(cluster: FakeCluster, clock: FakeCloc
 
 
 @pytest.mark.parametrize(
-    ("order", "call"), [*((ROTATE, call) for call in range(14)), *((EVICT, call) for call in range(12))]
+    ("order", "call"), [*((ROTATE, call) for call in range(16)), *((EVICT, call) for call in range(14))]
 )
 def test_killed_after_any_call_the_redelivery_completes_it(clock: FakeClock, order: Step, call: int) -> None:
     """Whatever call was the last, in the end the old siblings are gone, and no pod too many or too few is there."""

@@ -167,7 +167,10 @@ def _nodes(path: str, node: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             ROTATION,
             "rtp",
             "Namespaced",
-            ["Mode", "Strategy", "Every", "Min", "Max", "Managed", "Moving", "Last", "Next", "Age"],
+            [
+                *("Mode", "Strategy", "Every", "Min", "Max", "Ready", "Managed", "Due", "Moving", "Blocked", "Exposed"),
+                *("Last", "Next", "Reason", "Age"),
+            ],
         ),
     ],
 )
