@@ -54,6 +54,13 @@ class Hop:
         said = entry.details.get("left") if entry and entry.remedy == REMEDY else None
         return min(candidates, said) if isinstance(said, int) and said > 0 else candidates
 
+    def again(self, reason: str, details: Object) -> Skipped:
+        """Return the outcome of a hop that could do nothing now: the event comes back here."""
+        now = self.clock.now()
+        details = {**details, "before": marks.stamp(self.before)}
+        left = self.slip.note(Entry(REMEDY, "skipped", reason, marks.stamp(now), details))
+        return Skipped(reason, left.event(function=REMEDY, type=SKIPPED, cause=self.event, time=now))
+
     def gone(self) -> str:
         """Return why there is no fleet."""
         workload = self.slip.target.workload

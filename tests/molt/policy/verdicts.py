@@ -162,6 +162,8 @@ BAD_ORDERS: list[tuple[list[Any], int, str]] = [
         for name, parameters in [
             ("rotate", {"scope": "Pod"}),
             ("rotate", {"scope": "Workload"}),
+            ("rotate", {"scope": "Node"}),
+            ("rotate", {"scope": "Namespace"}),
             ("quarantine", {"ifLeaky": "Terminate"}),
             ("quarantine", {"statefulSet": "Terminate"}),
         ]
@@ -304,7 +306,7 @@ VERDICTS = [
     *(_remedies(f"{order}", f"[{late}]: {said}", remedies=order) for order, late, said in BAD_ORDERS),
     _response(
         "a scope of a later version",
-        'spec.remedies[0].rotate.scope: "Node" is not one of Siblings, Workload, Pod',
+        'spec.remedies[0].rotate.scope: "Cluster" is not one of Siblings, Workload, Pod, Node, Namespace',
         remedies=[{"rotate": {"scope": "Node"}}],
     ),
     *(
