@@ -4,7 +4,7 @@ At time t of an alarm that was raised at `since` a lifetime L counts as L / f(t)
 
     f(t) = 1 + (factor - 1) * (1 - (t - since) / length)    from `since` to `since + length`, else 1
 
-falls evenly from `factor` to 1. A pod is due at the first moment at which its age is L / f(t), or else when it is L old.
+falls evenly from `factor` to 1. A pod is due at the first moment at which its age is L / f(t), or else at the age of L.
 The first moment, and not the present one, since later in the alarm L / f grows faster than a pod ages: who was due and
 had to wait, for a window or a budget, stays due. So the time does not depend on when one asks. It is never later than
 without the alarm, never earlier than an age of L / factor, and for a pod that is made after the alarm as ever. A new

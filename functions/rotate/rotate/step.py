@@ -6,7 +6,7 @@ an event delivered again, after a crash at any call, finds the work where it was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from molt import guard
@@ -14,7 +14,7 @@ from molt.cluster import Blocked
 from molt.itinerary import Slip
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from molt.workload import is_ready
-from rotate import begin, departure, relocate, renewal, siblings, survey, wide
+from rotate import alarm, begin, departure, relocate, renewal, siblings, survey, wide
 from rotate.evict import evict_if, evict_in_time
 from rotate.hop import Hop
 from rotate.patience import Patience
@@ -82,8 +82,14 @@ def handle(event: Event, cluster: Cluster, clock: Clock, turns: Turns) -> Outcom
     order = Order.parse(slip.current(REMEDY).parameters)
     hop = Hop(event, slip, order, siblings.trigger(slip, event.time, clock.now()), cluster, clock, turns)
     namespace = slip.target.namespace
-    reason = siblings.excuse(slip, order) or guard.exempt_namespace(namespace, survey.namespace(cluster, namespace))
+    reason = guard.protected_namespace(namespace) or guard.exempt_namespace(
+        namespace, survey.namespace(cluster, namespace)
+    )
     if reason:
+        return hop.skipped(reason)
+    if hop.is_first:
+        hop = replace(hop, alarm=alarm.sound(hop))
+    if reason := siblings.excuse(slip, order):
         return hop.skipped(reason)
     if order.scope in siblings.AREAS:
         return wide.handle(hop)

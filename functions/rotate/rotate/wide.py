@@ -12,7 +12,6 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
-from molt.cluster import PODS, NotFound
 from rotate.area import Area
 from rotate.begin import rehearse
 from rotate.patience import Patience
@@ -54,25 +53,11 @@ class Past:
 
 def handle(hop: Hop) -> Outcome:
     """Move what the slip asks for. Raises what molt.cluster raises, and TemporaryError when others are at it."""
-    place = _place(hop)
+    place = hop.place()
     if place is None:
         return hop.skipped(f"the node of pod {hop.slip.target.name} is not known: the pod is gone, or had none yet")
     area = Area(hop.order.scope, place, hop.before)
     return _rehearse(hop, area) if hop.slip.mode == "DryRun" else _move(hop, area)
-
-
-def _place(hop: Hop) -> str | None:
-    """Return the name of the node or namespace; of a node that the slip does not name, as the pod has it."""
-    target = hop.slip.target
-    if hop.order.scope == "Namespace":
-        return target.namespace
-    if target.node:
-        return target.node
-    try:
-        pod = hop.cluster.get(PODS, target.name, target.namespace)
-    except NotFound:
-        return None
-    return pod["spec"].get("nodeName") if pod["metadata"]["uid"] == target.uid else None
 
 
 def _rehearse(hop: Hop, area: Area) -> Outcome:
@@ -112,7 +97,7 @@ def _outcome(hop: Hop, area: Area, sweep: Sweep, past: Past) -> Outcome:
     again = bool(open_ones) and not full and not (idle and past.idle + 1 >= IDLE)
     if idle and again:
         reason = f"no pod of {area} moves now" + _told("wait", sweep.waits) + _told("stay", sweep.stays)
-        return hop.again(reason, {**details, "more": True})
+        return hop.again(reason, details)
     if idle and not open_ones:
         return hop.skipped(_none(area) + _told("stay", sweep.stays))
     reason = f"{_count(len(sweep.moved))} of {area} moved"
@@ -122,7 +107,7 @@ def _outcome(hop: Hop, area: Area, sweep: Sweep, past: Past) -> Outcome:
         reason += f" as they are: one alert moves {MOST} in {HOPS} events" if full else f" after {IDLE} tries"
         reason += _told("wait", sweep.waits)
     reason += _told("stay", sweep.stays)
-    return hop.skipped(reason) if idle else hop.moved(reason, {**details, "more": again}, more=again)
+    return hop.skipped(reason) if idle else hop.moved(reason, details, more=again)
 
 
 def _details(hop: Hop, sweep: Sweep, left: int) -> Object:

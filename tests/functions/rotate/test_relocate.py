@@ -320,7 +320,7 @@ def test_a_step_that_was_killed_goes_on(cluster: FakeCluster, clock: FakeClock, 
 
 def test_a_step_of_a_pod_that_is_taken_meanwhile(cluster: FakeCluster, clock: FakeClock) -> None:
     """A redelivery whose eviction does not hold any more says so and looks again."""
-    cluster.kill_after = 6  # after the patch that releases it
+    cluster.kill_after = 7  # after the patch that releases it
     event = event_of(slip_for(cluster.pods()[0], RELOCATE))
     with pytest.raises(Killed):
         handle(event, cluster, clock)

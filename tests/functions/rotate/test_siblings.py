@@ -100,12 +100,6 @@ def test_excuse(kind: str | None, trail: list[Entry], reason: str | None) -> Non
     assert (reason or "") in (found or "")
 
 
-def test_protected_namespaces_are_excused() -> None:
-    """No slip gets a pod of a protected namespace moved."""
-    slip = slip_for(_pod(namespace="kube-system"), ROTATE)
-    assert {"namespace kube-system is protected"} == {siblings.excuse(slip, Order(scope)) for scope in siblings.SCOPES}
-
-
 @pytest.mark.parametrize(
     ("trail", "alert_time", "event_time", "expected"),
     [

@@ -167,7 +167,7 @@ def _nodes(path: str, node: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             ROTATION,
             "rtp",
             "Namespaced",
-            ["Mode", "Strategy", "Every", "Min", "Max", "Managed", "Moving", "Last", "Next", "Age"],
+            ["Mode", "Strategy", "Every", "Min", "Max", "Attacked", "Managed", "Moving", "Last", "Next", "Age"],
         ),
     ],
 )
