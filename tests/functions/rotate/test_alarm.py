@@ -146,7 +146,8 @@ def test_scope_node_reaches_every_namespace_that_has_pods_there(cluster: FakeClu
 def test_a_node_that_nobody_knows_concerns_nobody(cluster: FakeCluster, clock: FakeClock) -> None:
     """The pod is gone."""
     event = _event(cluster, NODE)
-    event.data["target"] |= {"node": None, "name": "web-gone"}
+    event.data["target"]["node"] = None
+    event.data["target"]["name"] = "web-gone"
     assert "is not known" in _reason(handle(event, cluster, clock))
     assert _since(cluster) is None
 
