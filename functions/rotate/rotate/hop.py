@@ -75,8 +75,7 @@ class Hop:
 
         Where clocks disagree, replacements may look old enough to move.
         """
-        entry = self.slip.trail[-1] if self.slip.trail else None
-        said = entry.details.get("left") if entry and entry.remedy == REMEDY else None
+        said = None if self.is_first else self.slip.trail[-1].details.get("left")
         return min(candidates, said) if isinstance(said, int) and said > 0 else candidates
 
     def again(self, reason: str, details: Object) -> Skipped:

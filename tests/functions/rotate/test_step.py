@@ -442,7 +442,7 @@ def test_a_clock_that_is_ahead_moves_no_more_pods_than_there_were(cluster: FakeC
 
 def test_a_second_step_counts_for_itself(cluster: FakeCluster, clock: FakeClock) -> None:
     """What an earlier rotation of the same itinerary has left does not bind the next one."""
-    done = Entry("rotate", "acted", "", marks.stamp(clock.now()), {"left": 0})
+    done = Entry("rotate", "acted", "", marks.stamp(clock.now()), {"left": 1})
     outcome = handle(_event(cluster, WORKLOAD, trail=[done]), cluster, clock)
     assert 2 == Slip.parse(_fact(outcome).data).trail[1].details["left"]
 
