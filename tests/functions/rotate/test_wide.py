@@ -412,15 +412,18 @@ def test_a_hop_begins_nothing_late(cluster: FakeCluster, clock: FakeClock) -> No
     clock.time -= timedelta(minutes=10)
     cluster.deployment("vault", replicas=1, namespace="bank")
     clock.time += timedelta(minutes=10)
+    event = _event(cluster, NAMESPACE)
     listed = cluster.list
 
     def slow(*args: Any, **kwargs: Any) -> Any:
-        clock.time += timedelta(seconds=5)
+        clock.time += timedelta(seconds=11)
         return listed(*args, **kwargs)
 
     cluster.list = slow  # type: ignore[method-assign]
     (entry,) = _trail(handle(_event(cluster, NODE), cluster, clock))
     assert (1, 4) == (len(entry.details["moved"]) + len(entry.details["moving"]), entry.details["left"])
+    (entry,) = _trail(handle(event, cluster, clock))
+    assert (2, 2) == (len(entry.details["moved"]) + len(entry.details["moving"]), entry.details["left"])
 
 
 @pytest.mark.parametrize(("limit", "value", "moved"), [("MOST", 3, 3), ("HOPS", 1, 4)])
