@@ -406,6 +406,17 @@ def test_a_hop_moves_no_more_than_it_can_wait_for(
     assert [4, 3, 2, 1, 0] == [entry.details["left"] for entry in entries]
 
 
+def test_many_workloads_do_not_wait_for_each_other(clock: FakeClock) -> None:
+    """A hundred that take three seconds each: four hops, and as many waits."""
+    cluster = _shop(clock, *(f"app-{number}" for number in range(100)), replicas=1)
+    cluster.readiness = timedelta(seconds=3)
+    before = _uids(cluster)
+    outcomes = _go_round(_event(cluster, NAMESPACE), cluster, clock)
+    assert 100 // wide.BATCH == len(outcomes)
+    assert not before & _uids(cluster)
+    assert sum(clock.slept) < len(outcomes) * 5
+
+
 def test_a_hop_begins_nothing_late(cluster: FakeCluster, clock: FakeClock) -> None:
     """A slow API server: what could not be waited for is not begun, and not forgotten."""
     cluster.namespace("bank")
