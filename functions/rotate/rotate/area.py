@@ -68,12 +68,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chooser:
-    """What a choice is made by: a step's strategy and the moment of its alert, and a namespace as it is now."""
+    """What a choice is made by: a step's area and strategy, and a namespace as it is now."""
 
+    area: Area
     strategy: str
     scene: Scene
     budgets: Budgets
-    before: datetime
     now: datetime
 
     def choose(self, pods: Iterable[Object], room: int, broken: Mapping[str, str]) -> Choice:
@@ -85,7 +85,7 @@ class Chooser:
         retiring = {replace.owner_of(pod) for pod in self.scene.pods if siblings.leaves(pod)}
         left = 0
         for fleet, own in self._by_fleet(pods, found.stays):
-            if reason := fleet.refused or broken.get(fleet.uid) or self._undone(fleet):
+            if reason := fleet.refused or broken.get(fleet.uid) or self._bound(fleet) or self._undone(fleet):
                 found.stays.append(f"{fleet} in {fleet.namespace} {reason}")
                 continue
             left += len(own)
@@ -99,9 +99,14 @@ class Chooser:
                 found.waits.append(f"in {fleet.namespace}: the turn of {fleet} comes")
         return Choice(found.moves, left, found.waits, found.stays)
 
+    def _bound(self, fleet: Fleet) -> str | None:
+        """Return that the fleet's pods cannot leave their node, or None; a drain ignores them, too."""
+        leaves = self.area.scope == "Node" and self.strategy == "Relocate"
+        return "keeps a pod on every node: none can go to another" if leaves and fleet.kind == "DaemonSet" else None
+
     def _undone(self, fleet: Fleet) -> str | None:
         """Return that a move was undone since the alert, or None: another pod of the fleet would fare no better."""
-        tried = any((stays_since(pod) or LONG_AGO) >= self.before for pod in self.scene.of(fleet))
+        tried = any((stays_since(pod) or LONG_AGO) >= self.area.before for pod in self.scene.of(fleet))
         return "has a replacement that did not become Ready" if tried else None
 
     def _by_fleet(self, pods: Iterable[Object], stays: list[str]) -> list[tuple[Fleet, list[Object]]]:

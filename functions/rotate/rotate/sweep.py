@@ -39,8 +39,10 @@ class Sweep:
 
     hop: Hop
     area: Area
+    batch: int
+    """How many moves this look may begin."""
     room: int
-    """How many moves may begin."""
+    """How many more moves the step may begin."""
     rehearsal: bool = False
     """Whether they only could."""
     left: int = 0
@@ -57,15 +59,14 @@ class Sweep:
     """Why pods do not move at all."""
 
     def visit(self) -> None:
-        """Look at each namespace of the area, and begin there what may; once time or room are up, only count.
+        """Look at each namespace of the area, and begin there what may; once time or batch are up, only count.
 
         The first one has its look however late it is: else with a slow API server nothing would ever move.
         """
         end = self.hop.clock.now() + BEGINNING
         policies = self._policies()
         for index, (namespace, asked, retiring) in enumerate(self._places()):
-            full = 0 < self.room <= len(self.begun)
-            if full or (index and self.hop.clock.now() > end):
+            if len(self.begun) >= self.batch or (index and self.hop.clock.now() > end):
                 self.left += asked
                 self.unseen += retiring
                 self.waits.append(f"in {namespace}: its turn comes")
@@ -131,8 +132,9 @@ class Sweep:
         if not self.rehearsal:
             self.under_way += [_journey(pod, scene) for pod in retiring]
         budgets = Budgets(policies, scene.roll, areas.restarting(fleets))
-        chooser = areas.Chooser(self.hop.order.strategy, scene, budgets, self.area.before, self.hop.clock.now())
-        choice = chooser.choose(asked, self.room - len(self.begun), siblings.broken(self.hop.slip))
+        chooser = areas.Chooser(self.area, self.hop.order.strategy, scene, budgets, self.hop.clock.now())
+        room = min(self.batch, self.room) - len(self.begun)
+        choice = chooser.choose(asked, room, siblings.broken(self.hop.slip))
         self.left += choice.left
         self.waits += choice.waits
         self.stays += choice.stays

@@ -29,8 +29,8 @@ BATCH = 25
 """Pods whose moves one hop begins at most."""
 HOPS = 200
 """Entries of a trail at most: a broker ends a chain of events after 254 passes, in the dead letter."""
-MOST = 1000
-"""Pods that one step moves at most: each is named in the trail, which every event carries."""
+MOST = 500
+"""Pods that one step moves at most: each is named in the trail, which every event carries, of 1 MiB at most."""
 IDLE = 24
 """Hops in a row in which nothing could move, of 25 s each, after which the step gives up what is left."""
 NAMED = 20
@@ -62,7 +62,7 @@ def handle(hop: Hop) -> Outcome:
 
 def _rehearse(hop: Hop, area: Area) -> Outcome:
     """Let the API server check the first moves, without waiting and without a change."""
-    sweep = Sweep(hop, area, MOST, rehearsal=True)
+    sweep = Sweep(hop, area, MOST, MOST, rehearsal=True)
     sweep.visit()
     if not sweep.left:
         return hop.skipped(_none(area) + _told("stay", sweep.stays))
@@ -78,7 +78,7 @@ def _move(hop: Hop, area: Area) -> Outcome:
     """Finish what is under way, and move one pod of each workload that is whole; wait while there is none."""
     patience, past = Patience(hop.clock), _past(hop)
     while True:
-        sweep = Sweep(hop, area, min(BATCH, past.most))
+        sweep = Sweep(hop, area, BATCH, past.most)
         sweep.visit()
         if sweep.begun or sweep.moved or sweep.under_way or not sweep.left or not past.most or not patience.pause():
             break
@@ -107,6 +107,8 @@ def _outcome(hop: Hop, area: Area, sweep: Sweep, past: Past) -> Outcome:
         reason += f" as they are: one alert moves {MOST} in {HOPS} events" if full else f" after {IDLE} tries"
         reason += _told("wait", sweep.waits)
     reason += _told("stay", sweep.stays)
+    # The last entry has room for it: what stays is found again by every hop.
+    details |= {} if again else {"stays": [marks.printable(line) for line in sweep.stays[:NAMED]]}
     return hop.skipped(reason) if idle else hop.moved(reason, details, more=again)
 
 
@@ -116,8 +118,7 @@ def _details(hop: Hop, sweep: Sweep, left: int) -> Object:
         "scope": hop.order.scope,
         "strategy": hop.order.strategy,
         "moved": moved,
-        "moving": [name_of(journey.pod) for journey in sweep.under_way],
-        "stays": [marks.printable(line) for line in sweep.stays[:NAMED]],
+        "moving": len(sweep.under_way),
         "left": left,
     }
 

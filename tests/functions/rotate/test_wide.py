@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +21,9 @@ import pytest
 from molt import marks
 from molt.cluster import NAMESPACES, PODS, Forbidden, Unavailable
 from molt.events import Event
-from molt.itinerary import Entry, Slip, Step
+from molt.itinerary import LONGEST_REASON, Entry, Slip, Step
 from molt.lifetime import Keys
+from molt.listener import BODY_LIMIT
 from molt.outcome import Done, Outcome, Skipped
 from rotate import wide
 from rotate.handler import handler
@@ -109,7 +111,7 @@ def test_one_pod_of_each_workload_moves_at_once(cluster: FakeCluster, clock: Fak
     assert [("shop/api", "replaced by a fresh pod"), ("shop/web", "replaced by a fresh pod")] == [
         (one["pod"].rpartition("-5d9c7b")[0], one["reason"]) for one in moved
     ]
-    assert (2, True, []) == tuple(entry.details[name] for name in ("left", "more", "moving"))
+    assert (2, True, 0) == tuple(entry.details[name] for name in ("left", "more", "moving"))
     assert {"remedy": "rotate"} == _fact(outcome).extensions
 
 
@@ -222,9 +224,8 @@ def test_no_guard_is_lifted(cluster: FakeCluster, clock: FakeClock) -> None:
     assert before == [_uids(cluster, name) for name in others]
     assert {"solo", "batch-x", "static"} < {pod["metadata"]["name"] for pod in cluster.pods()}
     exempt = "namespace bank is exempt by its label molt-project.io/exempt"
-    assert [exempt, "namespace gone could not be checked for molt-project.io/exempt"] == list(
-        _trail(outcomes[0])[0].details["stays"]
-    )
+    unchecked = "namespace gone could not be checked for molt-project.io/exempt"
+    assert [exempt, unchecked] == sorted(_trail(outcomes[-1])[-1].details["stays"])
 
 
 def _owner(kind: str, uid: str = "x") -> dict[str, Any]:
@@ -378,6 +379,23 @@ def test_a_stateful_set_whose_pod_is_in_quarantine_is_not_waited_for(cluster: Fa
     assert [expected] == _trail(outcomes[-1])[-1].details["stays"]
 
 
+@pytest.mark.parametrize(
+    ("scope", "strategy", "stays"),
+    [("Node", "Relocate", True), ("Node", "Evict", False), ("Namespace", "Relocate", False)],
+)
+def test_agents_of_a_node_stay_when_all_leave_it(clock: FakeClock, scope: str, strategy: str, stays: bool) -> None:  # noqa: FBT001 - a column
+    """A DaemonSet would make the next one on the same node: as with a drain. Asked for a fresh one, it gets that."""
+    cluster = _shop(clock)
+    clock.time -= timedelta(minutes=10)
+    cluster.daemon_set(nodes=1)
+    clock.time += timedelta(minutes=10)
+    before = _uids(cluster)
+    outcome = handle(_event(cluster, Step("rotate", {"scope": scope, "strategy": strategy})), cluster, clock)
+    assert stays == (before == _uids(cluster))
+    told = "; these stay: DaemonSet/agent in shop keeps a pod on every node: none can go to another"
+    assert stays == getattr(outcome, "reason", "").endswith(told)
+
+
 def test_kinds_that_molt_does_not_know(cluster: FakeCluster, clock: FakeClock) -> None:
     """Without a disruption budget they stay; a pod whose workload is gone stays, too."""
     cluster.bare_pod("clone", ownerReferences=[_owner("CloneSet")])
@@ -388,7 +406,7 @@ def test_kinds_that_molt_does_not_know(cluster: FakeCluster, clock: FakeClock) -
     assert [
         "pod orphan in shop: its workload is not there",
         "CloneSet/x in shop is of a kind that molt does not know, and no disruption budget is for its pods",
-    ] == _trail(handle(event, cluster, clock))[0].details["stays"]
+    ] == _trail(_go_round(event, cluster, clock)[-1])[-1].details["stays"]
 
 
 def test_a_hop_moves_no_more_than_it_can_wait_for(
@@ -433,9 +451,9 @@ def test_a_hop_begins_nothing_late(cluster: FakeCluster, clock: FakeClock) -> No
 
     cluster.list = slow  # type: ignore[method-assign]
     (entry,) = _trail(handle(_event(cluster, NODE), cluster, clock))
-    assert (1, 4) == (len(entry.details["moved"]) + len(entry.details["moving"]), entry.details["left"])
+    assert (1, 4) == (len(entry.details["moved"]) + entry.details["moving"], entry.details["left"])
     (entry,) = _trail(handle(event, cluster, clock))
-    assert (2, 2) == (len(entry.details["moved"]) + len(entry.details["moving"]), entry.details["left"])
+    assert (2, 2) == (len(entry.details["moved"]) + entry.details["moving"], entry.details["left"])
 
 
 @pytest.mark.parametrize(("limit", "value", "moved"), [("MOST", 3, 3), ("HOPS", 1, 4)])
@@ -464,6 +482,17 @@ def test_a_clock_that_is_ahead_moves_no_more_pods_than_there_were(cluster: FakeC
     before = _uids(cluster)
     outcomes = _go_round(_event(cluster, NAMESPACE, alert={"time": None}), cluster, Ahead())
     assert (2, set()) == (len(outcomes), before & _uids(cluster))
+
+
+def test_a_trail_of_the_longest_names_fits_into_an_event(cluster: FakeCluster, clock: FakeClock) -> None:
+    """As many pods as one step moves, in as many hops as it takes, with reasons as long as may be."""
+    entry = _trail(handle(_event(cluster, NAMESPACE), cluster, clock))[0]
+    node, uid = "n" * 253, "0b9e7a52-5a5e-4f5e-9c1d-000000000000"
+    reason = f"replaced by a fresh pod, on node {node} instead of {node}"
+    pod = len(json.dumps({"pod": f"{'s' * 63}/{'p' * 253}", "uid": uid, "reason": reason}))
+    frame = len(json.dumps({**entry.details, "moved": [], "reason": "", "outcome": "", "at": entry.at}))
+    stays = wide.NAMED * marks.TEXT_LIMIT
+    assert wide.MOST * pod + wide.HOPS * (frame + LONGEST_REASON) + stays < 0.9 * BODY_LIMIT
 
 
 def test_nothing_to_move_is_said(clock: FakeClock) -> None:
