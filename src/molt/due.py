@@ -9,7 +9,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt import marks
+from molt import haste, marks
 from molt.lifetime import LONG_AGO, bounds, lifetime
 from molt.workload import controller, created_at, is_terminating
 
@@ -95,13 +95,13 @@ def managed(policy: RotationPolicy, pods: Iterable[Object]) -> list[Object]:
 def due_at(policy: RotationPolicy, pod: Object, keys: Keys) -> datetime:
     """Return when the pod has lived long enough; later when it was tried and stayed."""
     since = born(pod)
-    return _at(policy, pod, since + lifetime(policy.lifetime, keys.of(since), pod["metadata"]["uid"]))
+    return _at(policy, pod, lifetime(policy.lifetime, keys.of(since), pod["metadata"]["uid"]))
 
 
 def due_between(policy: RotationPolicy, pod: Object) -> tuple[datetime, datetime]:
     """Return between which times `due_at` is, for those who have no key."""
     shortest, longest = bounds(policy.lifetime)
-    return _at(policy, pod, born(pod) + shortest), _at(policy, pod, born(pod) + longest)
+    return _at(policy, pod, shortest), _at(policy, pod, longest)
 
 
 def overdue(policy: RotationPolicy, pods: Iterable[Object], keys: Keys, now: datetime) -> list[tuple[datetime, Object]]:
@@ -124,6 +124,7 @@ def begins(policy: RotationPolicy, at: datetime, now: datetime) -> datetime | No
     return policy.hours.opens(earliest) if policy.hours.closed(earliest) else at
 
 
-def _at(policy: RotationPolicy, pod: Object, at: datetime) -> datetime:
-    """Return the end of a lifetime, put off by minAge and by the rest after a move that was undone."""
-    return max(at, born(pod) + policy.min_age, rests_until(pod) or LONG_AGO)
+def _at(policy: RotationPolicy, pod: Object, length: timedelta) -> datetime:
+    """Return the end of a lifetime: sooner in an alarm, put off by minAge and by the rest after an undone move."""
+    since = born(pod)
+    return max(haste.due(since, length, policy.alarm), since + policy.min_age, rests_until(pod) or LONG_AGO)

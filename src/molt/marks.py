@@ -6,7 +6,7 @@
     label       suspect          tagged: an alert points at the pod
     label       cordoned         on a node: molt has cordoned it, and may undo it
     label       relocating       on a node, and the key of its taint: no new pod comes there until a replacement has
-                                 another node
+                                 another node; relocating-for has the UIDs of the pods for which
     annotation  original-labels  the labels that were taken off, as a JSON object
     label       restarting       on a workload: a restart of molt's, or the way back from it, is under way
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines

@@ -297,6 +297,32 @@ def test_pods_of_an_unknown_namespace_do_not_move() -> None:
     assert (None, "namespace shop could not be checked for molt-project.io/exempt") == (found.begin, found.held)
 
 
+def test_an_alarm_is_foretold() -> None:
+    """Half an hour old at noon, and an eighth of four hours is left; who is made then lives for 4 = x * (8 - 3.5 x)."""
+    attacked: dict[str, Any] = {"lifetime": {"min": "4h", "max": "4h"}, "underAttack": {"factor": 8, "for": "2h"}}
+    policy = rotation.parse(objects.rotation(**attacked) | {"status": {"underAttackSince": marks.stamp(NOW)}})
+    (found,) = foretell(policy, [_pod("web-1")], Keys(KEY.encode()), Place(SHOP), NOW)
+    assert (Span(NOW, NOW), Span(NOW, NOW)) == (found.due, found.begin)
+    assert found.successor
+    assert (8 - 8**0.5) / 7 == pytest.approx((found.successor.earliest - NOW) / HOUR)
+    calm = rotation.parse(objects.rotation(**attacked))
+    (found,) = foretell(calm, [_pod("web-1")], Keys(KEY.encode()), Place(SHOP), NOW)
+    assert Span(NOW + 3.5 * HOUR, NOW + 3.5 * HOUR) == found.begin
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(-0.5, True), (-2, False), (1, False)])
+def test_an_alarm_is_shown(molt: Molt, context: str, shop: Cluster, hours: float, shown: bool) -> None:  # noqa: FBT001 - a column
+    """In words and in JSON, as long as it lasts."""
+    since = datetime.now(UTC).replace(microsecond=0) + hours * HOUR
+    shop.merge(ROTATION_POLICIES, "web", {"spec": {"underAttack": {"factor": 4, "for": "1h"}}}, "shop")
+    patch = {"status": {"underAttackSince": marks.stamp(since)}}
+    shop.merge(ROTATION_POLICIES, "web", patch, "shop", subresource="status")
+    line = f"under attack until {marks.stamp(since + HOUR)}: lifetimes are shorter, and grow back"
+    assert shown == (line in molt("plan", "--context", context).out)
+    (found,) = molt("plan", "--context", context, "--json").json["policies"]
+    assert (marks.stamp(since + HOUR) if shown else None) == found.get("underAttackUntil")
+
+
 def test_min_age_puts_off_the_successor_too() -> None:
     """Nobody moves before it."""
     (found,) = foretell(_policy(minAge="2h"), [_pod("web-1")], None, Place(SHOP), NOW)

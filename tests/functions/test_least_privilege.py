@@ -106,7 +106,25 @@ def _rotate() -> set[Right]:
         assert isinstance(handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock), Done)
         assert isinstance(handle(TICK, cluster, clock), Done)
         asked |= _asked(cluster)
-    return asked | _relocated() | _restarted() | _unknown()
+    return asked | _relocated() | _restarted() | _unknown() | _wide()
+
+
+def _wide() -> set[Right]:
+    """Move all pods of a node that only the pod names, and put their policy under attack."""
+    cluster, clock = _cluster("Deployment")
+    cluster.node("node-1")
+    cluster.node("node-2")
+    cluster.policy(underAttack={"factor": 4, "for": "1h"})
+    event = event_of(slip_for(cluster.pods()[0], Step("rotate", {"scope": "Node", "strategy": "Relocate"})))
+    event.data["target"]["node"] = None
+    assert isinstance(rotate(Keys(b"sixteen bytes or more"))(event, cluster, clock), Done)
+    asked = _asked(cluster)
+    assert {
+        ("patch", "molt-project.io", "rotationpolicies/status"),
+        ("patch", "", "nodes"),
+        ("get", "", "pods"),
+    } <= asked
+    return asked
 
 
 def _unknown() -> set[Right]:

@@ -20,10 +20,10 @@ HOUR = timedelta(hours=1)
 KEYS = Keys(b"the new key's bytes", b"the old key's bytes", NOW - HOUR)
 
 
-def _policy(**spec: Any) -> RotationPolicy:
+def _policy(status: Any = None, /, **spec: Any) -> RotationPolicy:
     spec = {"selector": {}, "lifetime": {"every": "1h"}, **spec}
     envelope = {"apiVersion": "molt-project.io/v1alpha1", "kind": "RotationPolicy", "metadata": {"name": "web"}}
-    return rotation.parse({**envelope, "spec": spec})
+    return rotation.parse({**envelope, "spec": spec, "status": status})
 
 
 def _pod(name: str = "web-0", hours: float = 2, owner: str = "", **metadata: Any) -> dict[str, Any]:
@@ -58,6 +58,32 @@ def test_a_pod_whose_move_was_undone_rests() -> None:
     pod = _pod(annotations={marks.STAYED_SINCE: marks.stamp(NOW)})
     assert NOW + REST == due_at(_policy(), pod, KEYS)
     assert (NOW + REST, NOW + REST) == due_between(_policy(), pod)
+
+
+@pytest.mark.parametrize(
+    ("spec", "since", "low", "high"),
+    [
+        ({}, 0, 0, 0),
+        ({"lifetime": {"min": "4h30m", "max": "7h"}}, -1, 0, 6),
+        ({"underAttack": None}, 0, 3, 6),
+        ({}, None, 3, 6),
+        ({"minAge": "3h"}, 0, 2, 2),
+        ({"lifetime": {"min": "4h", "max": "60h"}}, 0, 0, 59),
+    ],
+)
+def test_a_pod_is_due_sooner_in_an_alarm(spec: dict[str, Any], since: float | None, low: float, high: float) -> None:
+    """An hour old at noon; by the policy's status, and never below minAge. All in hours from noon."""
+    spec = {"lifetime": {"min": "4h", "max": "7h"}, "underAttack": {"factor": 8, "for": "2h"}, **spec}
+    status = {} if since is None else {"underAttackSince": marks.stamp(NOW + since * HOUR)}
+    policy, pod = _policy(status, **spec), _pod(hours=1)
+    assert (NOW + low * HOUR, NOW + high * HOUR) == due_between(policy, pod)
+    assert low <= (due_at(policy, pod, KEYS) - NOW) / HOUR <= high
+
+
+@pytest.mark.parametrize("status", [None, "x", {"underAttackSince": 5}, {"underAttackSince": "soon"}])
+def test_a_status_that_nobody_can_read_is_no_alarm(status: Any) -> None:
+    """Its lifetimes are as ever."""
+    assert _policy(status, underAttack={"factor": 8, "for": "2h"}).alarm is None
 
 
 def test_a_pod_that_does_not_say_when_it_was_made_is_due() -> None:

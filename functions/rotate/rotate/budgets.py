@@ -48,25 +48,29 @@ class Budgets:
         """Tell whether the policy itself lets one more pod move."""
         return self._room[policy.name] > 0
 
-    def objection(self, policy: RotationPolicy, pod: Object, *, breaking: bool) -> str | None:
-        """Return which policy holds the pod back, and why, or None; `breaking`: it goes before it is replaced."""
+    def objection(self, policy: RotationPolicy | None, pod: Object, *, breaking: bool) -> str | None:
+        """Return which policy holds the pod back, and why, or None; `breaking`: it goes before it is replaced.
+
+        `policy` is the one on whose account it would move; None: on an alert's.
+        """
         for one in self._concerned(policy, pod):
             if self._room[one.name] <= 0:
-                return f"policy {one.name}, which selects it too, has its maxMoving on the move"
+                too = ", which selects it too," if policy else ""
+                return f"policy {one.name}{too} has its maxMoving on the move"
             if one.min_ready and self._spare[one.name] < breaking:
                 return f"policy {one.name} wants {one.min_ready.render()} of its pods Ready"
         return None
 
-    def take(self, policy: RotationPolicy, pod: Object, *, breaking: bool) -> None:
-        """Count a move."""
-        for one in self._concerned(policy, pod) if policy.mode != DRY_RUN else [policy]:
+    def take(self, policy: RotationPolicy | None, pod: Object, *, breaking: bool) -> None:
+        """Count a move on the policy's account, None: on an alert's."""
+        for one in [policy] if policy and policy.mode == DRY_RUN else self._concerned(policy, pod):
             self._room[one.name] -= 1
             self._spare[one.name] -= breaking
 
-    def _concerned(self, policy: RotationPolicy, pod: Object) -> list[RotationPolicy]:
-        """Return the policy, and the others in force that select the pod."""
-        others = self._selecting[pod["metadata"]["uid"]]
-        return [policy, *(one for one in others if one.name != policy.name and one.mode != DRY_RUN)]
+    def _concerned(self, policy: RotationPolicy | None, pod: Object) -> list[RotationPolicy]:
+        """Return the policy, if there is one, and the others in force that select the pod."""
+        found = [one for one in self._selecting[pod["metadata"]["uid"]] if one.mode != DRY_RUN]
+        return [policy, *(one for one in found if one.name != policy.name)] if policy else found
 
 
 def _spare(policy: RotationPolicy, pods: Sequence[Object]) -> int:

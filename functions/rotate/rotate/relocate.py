@@ -3,8 +3,9 @@
 The scheduler goes by the pod's template and by the nodes. To change the template would be a rollout, and a pod's
 affinity cannot be changed once it is there. So the old pod's node is barred from its release until the replacement has
 a node: by a taint of effect NoSchedule, which ends nothing that runs there. The taint, a label, and annotations that
-say for which pod and since when, are one patch that holds only for the node as it was read; one node is barred for one
-pod at a time. Whoever goes on with the move lifts the bar, and a tick lifts those whose move nobody goes on with.
+say for which pods and since when, are one patch that holds only for the node as it was read. Several pods may bar one
+node; it is open again when the last of them needs it no more. Whoever goes on with the move lifts the bar, and a tick
+lifts those whose move nobody goes on with.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ ABANDONED = timedelta(minutes=2)
 """How long a bar may stand without a retiring pod: longer than one event takes from the bar to the pod's release."""
 EFFECT = "NoSchedule"
 BARRED = f"{marks.RELOCATING}={marks.TRUE}"
+NOBODY = ""
 
 
 def objection(pod: Mapping[str, Any]) -> str | None:
@@ -48,21 +50,17 @@ def is_relocating(pod: Mapping[str, Any]) -> bool:
 
 
 def bar(cluster: Cluster, pod: Mapping[str, Any], now: datetime, *, dry_run: bool = False) -> None:
-    """Keep new pods off the pod's node.
-
-    Raises TemporaryError when the node is barred for another pod, is gone, or kept changing.
-    """
+    """Keep new pods off the pod's node. Raises TemporaryError when the node is gone, or kept changing."""
     name, uid = pod["spec"]["nodeName"], pod["metadata"]["uid"]
     for _ in range(ATTEMPTS):
         node = _find(cluster, name)
         if node is None:
             raise TemporaryError(f"node {name} is gone")
-        if _is_barred(node):
-            if _barred_for(node) == uid:
-                return
-            raise TemporaryError(f"node {name} is barred for another pod's relocation")
+        barring = _barring(node)
+        if uid in barring:
+            return
         try:
-            cluster.merge(NODES, name, _patch(node, pod, now), dry_run=dry_run)
+            cluster.merge(NODES, name, _barred(node, [*barring, uid], now), dry_run=dry_run)
         except (Conflict, NotFound):
             continue
         return
@@ -70,19 +68,22 @@ def bar(cluster: Cluster, pod: Mapping[str, Any], now: datetime, *, dry_run: boo
 
 
 def lift(cluster: Cluster, pod: Mapping[str, Any]) -> None:
-    """Let new pods come to the pod's node again, if it is for this pod that they could not."""
-    _lift(cluster, pod["spec"]["nodeName"], pod["metadata"]["uid"])
+    """Let new pods come to the pod's node again, as far as it is for this pod that they could not."""
+    _lift(cluster, pod["spec"]["nodeName"], {pod["metadata"]["uid"]})
 
 
 def clear(cluster: Cluster, retiring: Collection[str], now: datetime) -> None:
-    """Lift the bars that stand for none of the pods of the UIDs `retiring`; one that cannot be lifted is logged."""
+    """Lift the bars as far as they stand for none of the pods of the UIDs `retiring`.
+
+    One that cannot be lifted is logged.
+    """
     for node in cluster.list(NODES, labels=BARRED):
         since, name = marks.time_of(marks.annotations_of(node).get(marks.RELOCATING_SINCE)), node["metadata"]["name"]
-        uid = _barred_for(node)
-        if uid in retiring or (since and since > now - ABANDONED):
+        abandoned = set(_barring(node)).difference(retiring)
+        if not abandoned or (since and since > now - ABANDONED):
             continue
         try:
-            _lift(cluster, name, uid)
+            _lift(cluster, name, abandoned)
         except MoltError as error:
             log.write("warning", "rotate", message=f"node {name}: its bar is not lifted: {error.reason}")
 
@@ -101,13 +102,16 @@ def landing(fleet: Fleet, pods: Sequence[Object], old: Mapping[str, Any]) -> str
     return f"replaced by a fresh pod, which landed on the same node {node}"
 
 
-def _lift(cluster: Cluster, name: str, uid: str | None) -> None:
+def _lift(cluster: Cluster, name: str, uids: Collection[str]) -> None:
+    """Take the pods off those that bar the node, and its bar with the last one."""
     for _ in range(ATTEMPTS):
         node = _find(cluster, name)
-        if node is None or not _is_barred(node) or _barred_for(node) != uid:
+        barring = _barring(node) if node else []
+        if node is None or set(uids).isdisjoint(barring):
             return
+        left = [uid for uid in barring if uid not in uids]
         try:
-            cluster.merge(NODES, name, _lifted(node))
+            cluster.merge(NODES, name, _barred(node, left) if left else _lifted(node))
         except (Conflict, NotFound):
             continue
         return
@@ -118,16 +122,16 @@ def _find(cluster: Cluster, name: str) -> Object | None:
     return next(iter(cluster.list(NODES, fields=f"metadata.name={name}")), None)
 
 
-def _is_barred(node: Mapping[str, Any]) -> bool:
-    return marks.labels_of(node).get(marks.RELOCATING) == marks.TRUE
+def _barring(node: Mapping[str, Any]) -> list[str]:
+    """Return the UIDs of the pods that bar the node; of a bar that says none, NOBODY."""
+    if marks.labels_of(node).get(marks.RELOCATING) != marks.TRUE:
+        return []
+    return marks.annotations_of(node).get(marks.RELOCATING_FOR, NOBODY).split(",")
 
 
-def _barred_for(node: Mapping[str, Any]) -> str | None:
-    return marks.annotations_of(node).get(marks.RELOCATING_FOR)
-
-
-def _patch(node: Object, pod: Mapping[str, Any], now: datetime) -> Object:
-    notes = {marks.RELOCATING_FOR: pod["metadata"]["uid"], marks.RELOCATING_SINCE: marks.stamp(now)}
+def _barred(node: Object, uids: Sequence[str], now: datetime | None = None) -> Object:
+    """Return the patch that bars the node for the pods of these UIDs; without `now` the time of the bar stays."""
+    notes = {marks.RELOCATING_FOR: ",".join(uids)} | ({marks.RELOCATING_SINCE: marks.stamp(now)} if now else {})
     return _marked(node, marks.TRUE, notes, [*_others(node), {"key": marks.RELOCATING, "effect": EFFECT}])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, marks
+from molt import marks
 from molt.due import FINISHED, born, stays_since
 from molt.lifetime import LONG_AGO
 from molt.outcome import BadEvent
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 REMEDY = "rotate"
-SCOPES = ("Siblings", "Workload", "Pod")
+SCOPES = ("Siblings", "Workload", "Pod", "Node", "Namespace")
+AREAS = ("Node", "Namespace")
+"""Scopes that reach beyond the workload of the alert's pod."""
 STRATEGIES = ("Replace", "Evict", "Relocate", "Restart")
 
 
@@ -47,20 +49,26 @@ class Order:
         return order
 
 
-def excuse(slip: Slip) -> str | None:
+def excuse(slip: Slip, order: Order) -> str | None:
     """Return why nothing can be moved, told from the slip alone, or None."""
     target = slip.target
-    if reason := guard.protected_namespace(target.namespace):
-        return reason
+    if order.scope in AREAS:
+        return None
     if target.workload is None:
         return "no controller would replace it"
     name = f"{target.workload.kind}/{target.workload.name}"
     if target.workload.kind in UNMOVED:
         return f"pods of {name} are not moved"
+    return next((f"{name} {reason}" for reason in broken(slip).values()), None)
+
+
+def broken(slip: Slip) -> dict[str, str]:
+    """Return by its UID why the workload of the alert's pod cannot become whole; empty when it can."""
+    workload = slip.target.workload
     isolated = any(entry.remedy == "quarantine" and entry.outcome == "acted" for entry in slip.trail)
-    if isolated and target.workload.kind == "StatefulSet":
-        return f"{name} cannot become whole while the pod in quarantine has its replica's name"
-    return None
+    if workload and isolated and workload.kind == "StatefulSet":
+        return {workload.uid: "cannot become whole while the pod in quarantine has its replica's name"}
+    return {}
 
 
 def trigger(slip: Slip, event_time: datetime | None, now: datetime) -> datetime:
@@ -85,11 +93,16 @@ def candidates(slip: Slip, order: Order, fleet: Fleet, pods: Iterable[Object], b
 
     def asked(pod: Object) -> bool:
         scope = {"Siblings": pod["metadata"]["uid"] != target, "Pod": pod["metadata"]["uid"] == target}
-        return scope.get(order.scope, True) and born(pod) < before and (stays_since(pod) or LONG_AGO) < before
+        return scope.get(order.scope, True) and is_from_before(pod, before)
 
     return sorted(
         (pod for pod in pods if movable(pod, fleet) and asked(pod)), key=lambda pod: (is_ready(pod), rank(pod))
     )
+
+
+def is_from_before(pod: Object, before: datetime) -> bool:
+    """Tell whether the pod was made before then, and no move of it was undone since."""
+    return born(pod) < before and (stays_since(pod) or LONG_AGO) < before
 
 
 def movable(pod: Object, fleet: Fleet) -> bool:

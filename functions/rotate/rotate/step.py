@@ -6,8 +6,7 @@ an event delivered again, after a crash at any call, finds the work where it was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
@@ -15,12 +14,12 @@ from molt.cluster import Blocked
 from molt.itinerary import Slip
 from molt.outcome import Done, Outcome, Skipped, TemporaryError
 from molt.workload import is_ready
-from rotate import departure, notice, relocate, renewal, siblings, successor, survey
-from rotate.evict import evict, evict_if, evict_in_time
+from rotate import alarm, begin, departure, notice, relocate, renewal, siblings, successor, survey, wide
+from rotate.evict import evict_if, evict_in_time
 from rotate.hop import Hop
 from rotate.notice import Moved
 from rotate.patience import Patience
-from rotate.replace import REPLACED, Why
+from rotate.replace import REPLACED
 from rotate.siblings import REMEDY, Order
 
 if TYPE_CHECKING:
@@ -84,9 +83,17 @@ def handle(event: Event, cluster: Cluster, clock: Clock, turns: Turns) -> Outcom
     order = Order.parse(slip.current(REMEDY).parameters)
     hop = Hop(event, slip, order, siblings.trigger(slip, event.time, clock.now()), cluster, clock, turns)
     namespace = slip.target.namespace
-    reason = siblings.excuse(slip) or guard.exempt_namespace(namespace, survey.namespace(cluster, namespace))
+    reason = guard.protected_namespace(namespace) or guard.exempt_namespace(
+        namespace, survey.namespace(cluster, namespace)
+    )
     if reason:
         return hop.skipped(reason)
+    if hop.is_first:
+        hop = replace(hop, alarm=alarm.sound(hop))
+    if reason := siblings.excuse(slip, order):
+        return hop.skipped(reason)
+    if order.scope in siblings.AREAS:
+        return wide.handle(hop)
     if order.strategy == "Restart":
         return renewal.handle(hop)
     return _rehearse(hop) if slip.mode == "DryRun" else _move(hop)
@@ -102,23 +109,10 @@ def _rehearse(hop: Hop) -> Outcome:
     pods = siblings.candidates(hop.slip, hop.order, fleet, survey.pods(hop.cluster, fleet), hop.before)
     if not pods:
         return hop.skipped(hop.none_left(fleet))
-    blocked = sum(not _try(hop, fleet, pod) for pod in pods[:NAMED])
+    blocked = sum(not begin.rehearse(hop, pod, fleet) for pod in pods[:NAMED])
     reason = f"would move {_count(len(pods))} of {fleet}, one after the other"
     reason += f"; a disruption budget would now hold {blocked} of them back" if blocked else ""
     return hop.moved(reason, {"pods": [pod["metadata"]["name"] for pod in pods[:NAMED]]}, rehearsed=True)
-
-
-def _try(hop: Hop, fleet: Fleet, pod: Object) -> bool:
-    """Send the first call of the pod's move as a dry run, and tell whether its disruption budget would let it go."""
-    way = departure.way(hop.order.strategy, pod, fleet)
-    if way.is_make_before_break:
-        departure.release(hop.cluster, pod, fleet, hop.clock.now(), Why(_reason(hop), way.strategy), dry_run=True)
-        return True
-    try:
-        evict(hop.cluster, pod, dry_run=True)
-    except Blocked:
-        return False
-    return True
 
 
 def _move(hop: Hop) -> Outcome:
@@ -159,13 +153,8 @@ def _begin(hop: Hop, view: View) -> Begun:
     """Send the first call of a move, or the last one of a move under way."""
     if view.under_way and not view.sick:
         return _go_on(hop, view)
-    pod, fleet = view.left[0], view.fleet
-    way = departure.way(hop.order.strategy, pod, fleet)
-    if way.is_make_before_break:
-        departure.release(hop.cluster, pod, fleet, hop.clock.now(), Why(_reason(hop), way.strategy))
-    elif not evict_if(hop.cluster, pod, partial(siblings.movable_as, pod, fleet)):
-        raise TemporaryError(f"{pod['metadata']['name']} is not as it was read")
-    return Begun(pod, way)
+    pod = view.left[0]
+    return Begun(pod, begin.begin(hop, pod, view.fleet))
 
 
 def _go_on(hop: Hop, view: View) -> Begun:
@@ -204,7 +193,7 @@ def _finish(hop: Hop, view: View, begun: Begun, patience: Patience) -> str:
 def _tell(hop: Hop, fleet: Fleet, pod: Object, said: str, pods: list[Object]) -> None:
     """Leave an Event on the workload; `pods` are its pods now, as far as the new one is among them."""
     why = marks.annotations_of(pod).get(marks.REASON) if marks.is_retiring(pod) else None
-    moved = Moved(pod, said, why or _reason(hop), successor.name(fleet, pods, pod))
+    moved = Moved(pod, said, why or begin.reason(hop), successor.name(fleet, pods, pod))
     notice.post(hop.cluster, notice.rotated(fleet, moved, hop.clock.now()))
 
 
@@ -233,11 +222,6 @@ def _await_whole(
         lack = fleet.short(pods, hop.clock.now())
         if lack is None or not patience.pause():
             return lack, pods
-
-
-def _reason(hop: Hop) -> str:
-    """Return the reason that a moving pod carries."""
-    return f"alert {hop.slip.alert['id']}, policy {hop.slip.policy.name}"
 
 
 def _count(pods: int) -> str:

@@ -55,10 +55,10 @@ def fleet_of(cluster: Cluster, namespace: str, workload: Workload) -> Fleet | No
 
 def all_pods(cluster: Cluster, namespace: str) -> list[Object]:
     """Return the namespace's pods, without what no move looks at: there may be thousands of them."""
-    return cluster.list(PODS, namespace, trim=_essence)
+    return cluster.list(PODS, namespace, trim=essence)
 
 
-def _essence(pod: Object) -> Object:
+def essence(pod: Object) -> Object:
     """Return metadata, and of spec and status what a move goes by: a fifth of a pod."""
     metadata = {name: value for name, value in pod["metadata"].items() if name != "managedFields"}
     return {"metadata": metadata, "spec": _only(pod["spec"], SPEC), "status": _only(pod.get("status") or {}, STATUS)}

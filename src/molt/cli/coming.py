@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, marks, pause
+from molt import guard, haste, marks, pause
 from molt.due import begins, due_at, due_between, managed
 from molt.lifetime import bounds
 from molt.workload import top
@@ -78,9 +78,15 @@ def _coming(policy: RotationPolicy, pod: Object, keys: Keys | None, place: Place
     begin, held = _beginning(policy, due, _pauses(place.namespace, name, place.pauses.get(name)), now)
     successor = None
     if begin:
-        low, high = (max(end, policy.min_age) for end in bounds(policy.lifetime))
-        successor = _open(policy, Span(begin.earliest + low, begin.latest + high), now)
+        successor = _open(policy, _next(policy, begin), now)
     return Coming(pod["metadata"]["name"], name, due, begin, held, successor)
+
+
+def _next(policy: RotationPolicy, made: Span) -> Span:
+    """Return when a pod that is made then is due."""
+    births = (made.earliest, made.latest)
+    lived = (haste.due(at, end, policy.alarm) for at, end in zip(births, bounds(policy.lifetime), strict=True))
+    return Span(*(max(at, born + policy.min_age) for at, born in zip(lived, births, strict=True)))
 
 
 def _pauses(namespace: Object, workload: str, value: str | None) -> list[tuple[str, str]]:

@@ -75,7 +75,7 @@ def plan(
     if json_:
         show_json(
             {"from": marks.stamp(now), "hours": hours, "key": where, "exact": keys is not None}
-            | {"policies": [_as_json(one) for one in plans]}
+            | {"policies": [_as_json(one, now) for one in plans]}
         )
     else:
         _show(plans, now, length, "" if keys else where)
@@ -134,6 +134,8 @@ def _show(plans: list[Plan], now: datetime, length: timedelta, keyless: str) -> 
     for one in plans:
         policy, shown = one.policy, one.moves[:_MOST]
         say(f"{policy.namespace}/{policy.name}  ({policy.mode}, {policy.strategy})", "bold")
+        if until := _under_attack(policy, now):
+            say(f"under attack until {until}: lifetimes are shorter, and grow back", "yellow")
         if shown:
             show_table(_COLUMNS, [_row(move, now) for move in shown])
             _show_bars(policy, shown, now, length)
@@ -143,6 +145,12 @@ def _show(plans: list[Plan], now: datetime, length: timedelta, keyless: str) -> 
     if keyless:
         say(f"Without the key only ranges can be told: {keyless}.", "yellow")
     say("A move waits besides until its workload is whole, and for maxMoving.")
+
+
+def _under_attack(policy: RotationPolicy, now: datetime) -> str | None:
+    """Return until when lifetimes are shorter since an alert; None when they are not."""
+    alarm = policy.alarm
+    return _stamp(alarm.until) if alarm and alarm.since <= now < alarm.until else None
 
 
 def _show_bars(policy: RotationPolicy, moves: list[Coming], now: datetime, length: timedelta) -> None:
@@ -168,7 +176,7 @@ def _stamp(time: datetime) -> str:
     return marks.stamp(time.replace(microsecond=0))
 
 
-def _as_json(one: Plan) -> dict[str, Any]:
+def _as_json(one: Plan, now: datetime) -> dict[str, Any]:
     policy = one.policy
     spans = ("due", "begin", "successor")
     pods = [
@@ -177,6 +185,7 @@ def _as_json(one: Plan) -> dict[str, Any]:
         for move in one.moves
     ]
     said = {"policy": f"{policy.namespace}/{policy.name}", "mode": policy.mode, "strategy": policy.strategy}
+    said |= {"underAttackUntil": until} if (until := _under_attack(policy, now)) else {}
     return {**said, "pods": pods, "later": one.later}
 
 

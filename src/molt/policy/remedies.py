@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 8
 """Remedies of one policy, as steps of one itinerary."""
-SCOPES = ("Siblings", "Workload", "Pod")
+SCOPES = ("Siblings", "Workload", "Pod", "Node", "Namespace")
 IF_LEAKY = ("Keep", "Terminate", "CordonNode")
 STATEFUL_SET = ("Isolate", "Terminate")
 KEEP_ON_RELEASE = ("Released", "Replacement")

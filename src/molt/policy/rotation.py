@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt.policy import amount, duration, manifest, selector, windows
+from molt.policy import amount, duration, manifest, selector, under_attack, windows
 from molt.policy.amount import Amount
 from molt.policy.fields import Problems, Reader
 from molt.policy.windows import Hours
 
 if TYPE_CHECKING:
+    from molt.haste import Alarm
     from molt.policy.selector import Selector
+    from molt.policy.under_attack import UnderAttack
 
 KIND = "RotationPolicy"
 SHORTEST = timedelta(seconds=1)
@@ -43,6 +45,9 @@ class RotationPolicy:
     min_age: timedelta
     hours: Hours = field(default_factory=Hours)
     min_ready: Amount | None = None
+    under_attack: UnderAttack | None = None
+    alarm: Alarm | None = None
+    """The last alarm that an alert has raised, by the policy's status; it may be over."""
 
 
 def parse(obj: Any) -> RotationPolicy:
@@ -52,6 +57,7 @@ def parse(obj: Any) -> RotationPolicy:
     """
     problems = Problems()
     envelope, spec = manifest.open_manifest(obj, KIND, problems)
+    attack = under_attack.read(spec)
     policy = RotationPolicy(
         name=envelope.name,
         namespace=envelope.namespace,
@@ -65,6 +71,8 @@ def parse(obj: Any) -> RotationPolicy:
         min_age=duration.read(spec, "minAge", least=timedelta()),
         hours=_hours(spec),
         min_ready=amount.optional(spec, "minReady"),
+        under_attack=attack,
+        alarm=attack.alarm(obj) if attack else None,
     )
     spec.close()
     problems.settle()

@@ -12,6 +12,7 @@ import pytest
 from molt import marks
 from molt.cluster import EVENTS, NODES, PDBS, PODS, ROTATION_POLICIES
 from molt.events import Event
+from molt.itinerary import Step
 from molt.lifetime import Keys
 from molt.outcome import Done, Skipped, SystemClock, TemporaryError
 from molt.workload import top
@@ -75,6 +76,38 @@ def test_the_siblings_of_a_target_move_with_a_strict_disruption_budget(here: Ins
         assert 2 == hops
         assert target in _names(here)
         assert not set(siblings) & _names(here)
+
+
+def test_all_of_a_node_relocate_at_once_and_their_policy_is_under_attack(here: Installation) -> None:
+    """Pods of two workloads, whose strict disruption budgets let none go first; later lifetimes are shorter."""
+    spec = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "maxMoving": 2}
+    attack = {"underAttack": {"factor": 2.5, "for": "1h"}}
+    with here.account("rotate") as cluster:
+        pods = [*here.deployment("api"), *here.deployment()]
+        here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "all"}, "spec": spec | attack}, here.namespace)
+        for name in ("api", "web"):
+            budget = {"minAvailable": 3, "selector": {"matchLabels": {"app": name}}}
+            here.admin.create(PDBS, {"metadata": {"name": name}, "spec": budget}, here.namespace)
+        node = pods[0]["spec"]["nodeName"]
+        there = {pod["metadata"]["uid"] for pod in pods if pod["spec"]["nodeName"] == node}
+        time.sleep(max(0.0, 1.1 - time.time() % 1))  # creationTimestamp has whole seconds
+        alert = {"time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        event = event_of(slip_for(pods[0], Step("rotate", {"scope": "Node", "strategy": "Relocate"}), alert=alert))
+        event.data["target"]["node"] = node
+        trail: list[str] = []
+        while not trail or "remedy" in event.extensions:
+            outcome = handle(event, cluster, SystemClock())
+            assert isinstance(outcome, Done)
+            assert outcome.event is not None
+            event = over_the_wire(outcome.event)
+            trail.append(outcome.reason)
+            assert min(len(here.serving(name)) for name in ("api", "web")) >= 3
+    moved = [one for entry in event.data["trail"] for one in entry["details"]["moved"]]
+    assert there == {one["uid"] for one in moved}, trail
+    assert all(f" instead of {node}" in one["reason"] for one in moved), moved
+    assert not any(marks.RELOCATING in str(each) for each in here.admin.list(NODES))
+    assert f"policy {here.namespace}/all is under attack until " in trail[0]
+    assert alert["time"] == here.admin.get(ROTATION_POLICIES, "all", here.namespace)["status"]["underAttackSince"]
 
 
 def test_the_clock_moves_one_pod_and_writes_the_status(here: Installation) -> None:

@@ -4,7 +4,7 @@
 |--------------------------------------------------|----------------------------------|-------------------------------|
 | has nodes to choose from                         | moves to another one             | barred until that is chosen   |
 | has no other node                                | stays after two minutes          | barred until then             |
-| finds the node barred for another pod            | waits                            | as it was                     |
+| finds the node barred for another pod            | moves to a third one             | barred until both need no bar |
 | finds a pod that tolerates every taint           | is replaced, and it is said      | never barred                  |
 | finds a kind that cannot be replaced             | is evicted, and it is said       | never barred                  |
 | is killed after any call                         | moves by later ticks             | open in the end               |
@@ -157,8 +157,8 @@ def test_without_another_node_it_stays(clock: FakeClock) -> None:
     assert ([], before) == (_barred(cluster), _where(cluster))
 
 
-def test_a_node_is_barred_for_one_pod_at_a_time(cluster: FakeCluster, clock: FakeClock) -> None:
-    """Whoever comes second waits, and lifts nothing."""
+def test_a_node_is_barred_for_several_pods(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Whoever comes second moves too, and lifts its own part alone; the last one, or the clock, opens the node."""
     for name in ("node-1", "node-2"):
         node = cluster.objects["nodes", "", name]
         node["metadata"] |= {
@@ -166,9 +166,12 @@ def test_a_node_is_barred_for_one_pod_at_a_time(cluster: FakeCluster, clock: Fak
             "annotations": {marks.RELOCATING_FOR: "another", marks.RELOCATING_SINCE: marks.stamp(clock.now())},
         }
         node["spec"]["taints"] = [{"key": marks.RELOCATING, "effect": "NoSchedule"}]
+    cluster.node("node-3")
     ((outcome, reason),) = _trail(handle(TICK, cluster, clock))
-    assert ("skipped", True) == (outcome, reason.endswith("is barred for another pod's relocation"))
+    assert ("acted", True) == (outcome, "on node node-3 instead of " in reason)
     assert ["node-1", "node-2"] == _barred(cluster)
+    notes = [marks.annotations_of(cluster.objects["nodes", "", name]) for name in ("node-1", "node-2")]
+    assert ["another", "another"] == [note[marks.RELOCATING_FOR] for note in notes]
     clock.time += timedelta(minutes=2)
     assert ["acted"] == [outcome for outcome, _ in _trail(handle(TICK, cluster, clock))]
     assert [] == _barred(cluster)
@@ -318,7 +321,7 @@ def test_a_step_that_was_killed_goes_on(cluster: FakeCluster, clock: FakeClock, 
 
 def test_a_step_of_a_pod_that_is_taken_meanwhile(cluster: FakeCluster, clock: FakeClock) -> None:
     """A redelivery whose eviction does not hold any more says so and looks again."""
-    cluster.kill_after = 6  # after the patch that releases it
+    cluster.kill_after = 7  # after the patch that releases it
     event = event_of(slip_for(cluster.pods()[0], RELOCATE))
     with pytest.raises(Killed):
         handle(event, cluster, clock)

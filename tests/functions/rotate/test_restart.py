@@ -429,7 +429,7 @@ def test_an_alert_restarts_its_workload(cluster: FakeCluster, clock: FakeClock) 
     event = _step(cluster)
     outcome = handle(event, cluster, clock)
     fleet = ["list deployments", "list replicasets", "list pods"]
-    assert ["get namespaces", *fleet, "patch deployments"] == cluster.asked()
+    assert ["get namespaces", "list rotationpolicies", *fleet, "patch deployments"] == cluster.asked()
     assert isinstance(outcome, Done)
     assert outcome.event
     assert "remedy" not in outcome.event.extensions

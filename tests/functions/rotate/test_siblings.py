@@ -63,10 +63,11 @@ def test_an_order_is_read(parameters: dict[str, Any], order: Order) -> None:
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
-        ({"scope": "Node"}, "itinerary.0..parameters.scope: not one of Siblings, Workload, Pod"),
+        ({"scope": "Cluster"}, "itinerary.0..parameters.scope: not one of Siblings, Workload, Pod, Node, Namespace"),
         ({"scope": ["Pod"]}, "itinerary.0..parameters.scope"),
         ({"strategy": "Reconfigure"}, "itinerary.0..parameters.strategy: not one of Replace, Evict"),
         ({"strategy": "Restart"}, "itinerary.0..parameters: a Restart is of the whole Workload"),
+        ({"scope": "Node", "strategy": "Restart"}, "itinerary.0..parameters: a Restart is of the whole Workload"),
     ],
 )
 def test_an_order_that_nobody_understands_is_refused(parameters: dict[str, Any], reason: str) -> None:
@@ -92,14 +93,11 @@ def test_excuse(kind: str | None, trail: list[Entry], reason: str | None) -> Non
     pod = _pod(owner="rs" if kind else "")
     for owner in pod["metadata"]["ownerReferences"]:
         owner["kind"] = kind
-    found = siblings.excuse(slip_for(pod, ROTATE, trail=trail))
+    slip = slip_for(pod, ROTATE, trail=trail)
+    assert (None, None) == tuple(siblings.excuse(slip, Order(scope)) for scope in siblings.AREAS)
+    found = siblings.excuse(slip, Order())
     assert (reason is None) == (found is None)
     assert (reason or "") in (found or "")
-
-
-def test_protected_namespaces_are_excused() -> None:
-    """No slip gets a pod of a protected namespace moved."""
-    assert "namespace kube-system is protected" == siblings.excuse(slip_for(_pod(namespace="kube-system"), ROTATE))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from rotate import step as steps
 from rotate.handler import handler
 from rotate.hop import Hop
 from rotate.replace import ATTEMPTS
-from rotate.siblings import Order
+from rotate.siblings import SCOPES, Order
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
 from tests.functions.slips import ROTATE, event_of, over_the_wire, slip_for
 
@@ -28,6 +28,8 @@ KEY = Keys(b"sixteen bytes or more")
 TAG = Step("tag", {})
 EVICT = Step("rotate", {"scope": "Siblings", "strategy": "Evict"})
 WORKLOAD = Step("rotate", {"scope": "Workload"})
+POLICIES = "list rotationpolicies"
+"""Of the first hop alone: whether any policy asks for an alarm."""
 LOOK = ["list deployments", "list replicasets", "list pods"]
 EVENT = "create events"
 
@@ -85,7 +87,8 @@ def test_one_pod_moves_make_before_break(cluster: FakeCluster, clock: FakeClock)
     """Look, release one pod, see the fleet whole, evict it; then the event goes round for the next."""
     target, old, left = (pod["metadata"]["name"] for pod in cluster.pods())
     outcome = handle(_event(cluster), cluster, clock)
-    assert ["get namespaces", *LOOK, "patch pods", "list pods", "create pods/eviction", EVENT] == cluster.asked()
+    looked = ["get namespaces", POLICIES, *LOOK]
+    assert [*looked, "patch pods", "list pods", "create pods/eviction", EVENT] == cluster.asked()
     assert {target, left} < _names(cluster)
     assert old not in _names(cluster)
     assert 3 == len(cluster.pods())
@@ -96,7 +99,14 @@ def test_one_pod_moves_make_before_break(cluster: FakeCluster, clock: FakeClock)
     (entry,) = slip.trail
     assert ("rotate", "acted", f"{old} replaced by a fresh pod") == (entry.remedy, entry.outcome, entry.reason)
     before = "2026-11-24T11:59:58Z"
-    details = {"pod": old, "uid": entry.details["uid"], "strategy": "Replace", "left": 1, "before": before}
+    details = {
+        "pod": old,
+        "uid": entry.details["uid"],
+        "strategy": "Replace",
+        "left": 1,
+        "before": before,
+        "more": True,
+    }
     assert details == entry.details
 
 
@@ -122,7 +132,7 @@ def test_the_next_remedy_comes_after_the_last_pod(cluster: FakeCluster, clock: F
 def test_evict_in_the_fewest_calls(cluster: FakeCluster, clock: FakeClock) -> None:
     """Look, evict, see the fleet whole again."""
     outcome = handle(_event(cluster, EVICT), cluster, clock)
-    assert ["get namespaces", *LOOK, "create pods/eviction", "list pods", EVENT] == cluster.asked()
+    assert ["get namespaces", POLICIES, *LOOK, "create pods/eviction", "list pods", EVENT] == cluster.asked()
     assert isinstance(outcome, Done)
     assert outcome.reason.endswith(" evicted")
 
@@ -160,7 +170,7 @@ def test_who_is_not_ready_holds_up_no_move_under_way(cluster: FakeCluster, clock
     """Its probe fails once another one's move has begun: it goes, its replacement comes, and the move ends."""
     target, moving, sick = (pod["metadata"]["name"] for pod in cluster.pods())
     event = _event(cluster)
-    cluster.kill_after = 4
+    cluster.kill_after = 5
     with pytest.raises(Killed):
         handle(event, cluster, clock)
     cluster.pod(sick)["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
@@ -223,7 +233,7 @@ def test_a_stuck_replacement_leaves_the_old_pod_serving(cluster: FakeCluster, cl
     outcome = handle(event, cluster, clock)
     assert isinstance(outcome, Done)
     assert f"{old} replaced by a fresh pod" == outcome.reason
-    assert ["get namespaces", *LOOK, "create pods/eviction", EVENT] == cluster.asked()
+    assert ["get namespaces", POLICIES, *LOOK, "create pods/eviction", EVENT] == cluster.asked()
 
 
 def test_an_evicted_pod_is_told_of_though_its_replacement_is_late(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -285,7 +295,7 @@ def test_a_conflict_is_read_again(cluster: FakeCluster, clock: FakeClock) -> Non
     """A kubelet that writes the pod's status meanwhile costs one more read."""
     cluster.meddle = [_bump]
     assert isinstance(handle(_event(cluster), cluster, clock), Done)
-    assert ["patch pods", "get pods", "patch pods"] == cluster.asked()[4:7]
+    assert ["patch pods", "get pods", "patch pods"] == cluster.asked()[5:8]
 
 
 def test_a_pod_that_never_rests_is_tried_later(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -363,7 +373,7 @@ def test_a_pod_that_is_put_in_quarantine_before_it_goes_stays(
     event = _event(cluster, order)
     old = cluster.pods()[1]["metadata"]["name"]
     if order == ROTATE:
-        cluster.kill_after = 4
+        cluster.kill_after = 5
         with pytest.raises(Killed):
             handle(event, cluster, clock)
     cluster.interfere = lambda cluster, name: _quarantine(cluster, clock, name)
@@ -394,7 +404,7 @@ def test_a_successor_of_the_same_name_is_not_evicted(cluster: FakeCluster, clock
 def test_a_move_is_finished_while_the_deployment_is_paused(cluster: FakeCluster, clock: FakeClock) -> None:
     """None begins then; but the controller counts without the old pod, so that it may go."""
     event = _event(cluster)
-    cluster.kill_after = 4
+    cluster.kill_after = 5
     with pytest.raises(Killed):
         handle(event, cluster, clock)
     cluster.objects["deployments", "shop", "web"]["spec"]["paused"] = True
@@ -434,7 +444,7 @@ def test_a_clock_that_is_ahead_moves_no_more_pods_than_there_were(cluster: FakeC
 
 def test_a_second_step_counts_for_itself(cluster: FakeCluster, clock: FakeClock) -> None:
     """What an earlier rotation of the same itinerary has left does not bind the next one."""
-    done = Entry("rotate", "acted", "", marks.stamp(clock.now()), {"left": 0})
+    done = Entry("rotate", "acted", "", marks.stamp(clock.now()), {"left": 1})
     outcome = handle(_event(cluster, WORKLOAD, trail=[done]), cluster, clock)
     assert 2 == Slip.parse(_fact(outcome).data).trail[1].details["left"]
 
@@ -457,7 +467,7 @@ def test_a_skipped_step_lets_the_next_one_be_done(cluster: FakeCluster, clock: F
     fact = _fact(handle(event_of(slip_for(pod, ROTATE, TAG)), cluster, clock))
     assert ("io.molt-project.remedy.skipped.v1", {"remedy": "tag"}) == (fact.type, fact.extensions)
     assert ["no controller would replace it"] == [entry.reason for entry in Slip.parse(fact.data).trail]
-    assert [] == cluster.asked()
+    assert ["get namespaces", POLICIES] == cluster.asked()
 
 
 def test_an_exempt_namespace_is_left(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -466,6 +476,14 @@ def test_an_exempt_namespace_is_left(cluster: FakeCluster, clock: FakeClock) -> 
     outcome = handle(_event(cluster), cluster, clock)
     assert Skipped("namespace shop is exempt by its label molt-project.io/exempt") == outcome
     assert ["get namespaces"] == cluster.asked()
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_protected_namespace_is_left(cluster: FakeCluster, clock: FakeClock, scope: str) -> None:
+    """No slip gets a pod of it moved, and nothing is read."""
+    pod = cluster.bare_pod("proxy", "kube-system")
+    outcome = handle(event_of(slip_for(pod, Step("rotate", {"scope": scope}))), cluster, clock)
+    assert (Skipped("namespace kube-system is protected"), []) == (outcome, cluster.asked())
 
 
 def test_a_namespace_that_is_gone_is_left(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -511,7 +529,7 @@ def test_a_rehearsal_changes_nothing(cluster: FakeCluster, clock: FakeClock, ord
     state = cluster.state()
     names = sorted(_names(cluster))[1:]
     outcome = handle(_event(cluster, order, mode="DryRun"), cluster, clock)
-    assert ["get namespaces", *LOOK, call, call] == cluster.asked()
+    assert ["get namespaces", POLICIES, *LOOK, call, call] == cluster.asked()
     assert (state, []) == (cluster.state(), clock.slept)
     assert isinstance(outcome, Done)
     assert ("would move 2 pods of Deployment/web, one after the other", True) == (outcome.reason, outcome.rehearsed)

@@ -286,7 +286,7 @@ def test_killed_after_any_call_the_next_tick_completes_it(clock: FakeClock, call
 def test_what_a_step_left_over_is_finished_without_a_policy(clock: FakeClock) -> None:
     """A move that an alert began is finished by the clock, should its own event be dead-lettered."""
     cluster = _shop(clock, policy=False)
-    cluster.kill_after = 4  # right after the patch
+    cluster.kill_after = 5  # right after the patch
     with pytest.raises(Killed):
         handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock)
     cluster.asked()
@@ -296,7 +296,7 @@ def test_what_a_step_left_over_is_finished_without_a_policy(clock: FakeClock) ->
 
 def _retiring(cluster: FakeCluster, clock: FakeClock) -> dict[str, Any]:
     """Leave a pod half moved."""
-    cluster.kill_after = 4
+    cluster.kill_after = 5
     with pytest.raises(Killed):
         handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock)
     return next(pod for pod in cluster.pods() if marks.is_retiring(pod))

@@ -33,7 +33,7 @@ POD = {"metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web
 # What each policy does, at a glance: the remedies, in order, with their scope or how long they last.
 REMEDIES = {
     "default-quarantine-code-execution": ["quarantine", "rotate Siblings"],
-    "default-quarantine-container-escape": ["quarantine", "cordon 24h", "evidence", "rotate Siblings"],
+    "default-quarantine-container-escape": ["quarantine", "cordon 24h", "evidence", "rotate Node", "rotate Siblings"],
     "default-quarantine-privilege-escalation": ["quarantine", "rotate Siblings"],
     "default-quarantine-credential-access": ["quarantine", "rotate Siblings"],
     "default-quarantine-lateral-movement": ["quarantine"],

@@ -116,7 +116,22 @@ FULL_ROTATION: dict[str, Any] = {
         {"cron": "*/15 0-6,22-23 1,15 jan-Mar *", "duration": "90m"},
     ],
     "blackouts": [{"cron": "30 23 31 12 *", "duration": "1h", "timeZone": "Etc/GMT+5"}],
+    "underAttack": {"factor": 2.5, "for": "1h"},
 }
+
+ATTACKS: list[Any] = [None, {"factor": 1.01, "for": "1s"}, {"factor": 100, "for": "8760h"}]
+BAD_ATTACKS: list[tuple[Any, tuple[str, ...]]] = [
+    ({}, ("spec.underAttack.factor: missing", "spec.underAttack.for: missing")),
+    ({"factor": 4}, ("spec.underAttack.for: missing",)),
+    ({"for": "1h"}, ("spec.underAttack.factor: missing",)),
+    ({"factor": 1, "for": "1h"}, ("spec.underAttack.factor: 1 is not more than 1 and at most 100",)),
+    ({"factor": 100.5, "for": "1h"}, ("spec.underAttack.factor: 100.5 is not more than 1 and at most 100",)),
+    ({"factor": "4", "for": "1h"}, ("spec.underAttack.factor: must be a number, not a string",)),
+    ({"factor": True, "for": "1h"}, ("spec.underAttack.factor: must be a number, not a boolean",)),
+    ({"factor": 4, "for": "0s"}, ('spec.underAttack.for: "0s" is not in 1s..8760h',)),
+    ({"factor": 4, "for": "1h", "until": "x"}, ("spec.underAttack.until: unknown field",)),
+    ("now", ("spec.underAttack: must be an object, not a string",)),
+]
 
 LABELS = {"labels": {"a": "b"}}
 LEAKY = '"terminate" is not one of Keep, Terminate, CordonNode; did you mean "Terminate"?'
@@ -162,6 +177,8 @@ BAD_ORDERS: list[tuple[list[Any], int, str]] = [
         for name, parameters in [
             ("rotate", {"scope": "Pod"}),
             ("rotate", {"scope": "Workload"}),
+            ("rotate", {"scope": "Node"}),
+            ("rotate", {"scope": "Namespace"}),
             ("quarantine", {"ifLeaky": "Terminate"}),
             ("quarantine", {"statefulSet": "Terminate"}),
         ]
@@ -304,8 +321,8 @@ VERDICTS = [
     *(_remedies(f"{order}", f"[{late}]: {said}", remedies=order) for order, late, said in BAD_ORDERS),
     _response(
         "a scope of a later version",
-        'spec.remedies[0].rotate.scope: "Node" is not one of Siblings, Workload, Pod',
-        remedies=[{"rotate": {"scope": "Node"}}],
+        'spec.remedies[0].rotate.scope: "Cluster" is not one of Siblings, Workload, Pod, Node, Namespace',
+        remedies=[{"rotate": {"scope": "Cluster"}}],
     ),
     *(
         _response(
@@ -313,9 +330,13 @@ VERDICTS = [
             "spec.remedies[0].rotate: a Restart is of the whole workload: it needs scope Workload",
             remedies=[{"rotate": {"strategy": "Restart", **parameters}}],
         )
-        for parameters in ({}, {"scope": "Siblings"}, {"scope": "Pod"})
+        for parameters in ({}, {"scope": "Siblings"}, {"scope": "Pod"}, {"scope": "Node"})
     ),
     _response("a Restart of the workload", remedies=[{"rotate": {"strategy": "Restart", "scope": "Workload"}}]),
+    *(
+        _response(f"all of a {scope}", remedies=[{"rotate": {"scope": scope, "strategy": "Relocate"}}])
+        for scope in ("Node", "Namespace")
+    ),
     _rotation("a Restart by the clock", strategy="Restart"),
     _rotation("a Relocate by the clock", strategy="Relocate"),
     _response(
@@ -540,6 +561,8 @@ VERDICTS = [
     ),
     _window("an empty time zone", ".timeZone: must not be empty", timeZone=""),
     _window("a time zone too long", ".timeZone: has 65 characters, more than 64", timeZone="x" * 65),
+    *(_rotation(f"attack {value}", underAttack=value) for value in ATTACKS),
+    *(_rotation(f"attack {value}", *problems, underAttack=value) for value, problems in BAD_ATTACKS),
     _rotation("any age", minAge="0s"),
     _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
     _rotation(
