@@ -10,13 +10,14 @@ import pytest
 
 from molt import process
 from molt.outcome import Done
+from tests.functions.processes import SIGNING
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from molt.server import Handler
 
-API = {"MOLT_API_URL": "http://127.0.0.1:1"}
+API = {"MOLT_API_URL": "http://127.0.0.1:1", **SIGNING}
 
 
 def wire(environ: Mapping[str, str]) -> Handler:

@@ -10,4 +10,4 @@ from dead_letter.letter import parse
 from molt.process import run
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda _: handle, os.environ, parse=parse))
+    sys.exit(run(FUNCTION, lambda _: handle, os.environ, parse=parse, unsigned=None))
