@@ -5,7 +5,6 @@ On the embedded cluster: every part is a process of its own, with the keys that 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 
 from molt import events, marks
-from molt.cluster import DEPLOYMENTS, EVENTS
+from molt.cluster import DEPLOYMENTS
 from molt.embedded.runtime import install, ledger
 from molt.embedded.runtime.runtime import Runtime
 from molt.embedded.runtime.state import StateFolder
@@ -53,7 +51,9 @@ def seal_of(runtime: Runtime) -> Seal:
 def order(pod: Mapping[str, Any], name: str) -> Event:
     """Return the order to end a pod at once, as the router would give it, unsigned."""
     slip = slip_for(pod, TERMINATE, alert={"id": name})
-    return event_of(slip, id=name, subject=f"shop/pod/{name}", extensions={"remedy": "terminate"}, time=datetime.now(UTC))
+    return event_of(
+        slip, id=name, subject=f"shop/pod/{name}", extensions={"remedy": "terminate"}, time=datetime.now(UTC)
+    )
 
 
 def forgeries(pod: Mapping[str, Any], seal: Seal, now: datetime) -> dict[str, Event]:
@@ -101,7 +101,9 @@ def test_a_forged_order_ends_in_the_dead_letter_and_nothing_is_touched(runtime: 
             assert found[event.data["alert"]["id"]].startswith(f"403 {reason}")
         refused = [line for line in ledger.lines(StateFolder(folder).logs) if line.get("outcome") == "refused"]
         assert [("terminate", 403, 0)] * 5 == [(one["function"], one["status"], one["api_calls"]) for one in refused]
-        assert {pod["metadata"]["uid"], other["metadata"]["uid"]} == {one["metadata"]["uid"] for one in shop.pods("web")}
+        assert {pod["metadata"]["uid"], other["metadata"]["uid"]} == {
+            one["metadata"]["uid"] for one in shop.pods("web")
+        }
         assert not any(marks.is_compromised(one) for one in shop.pods("web"))
         post(runtime, *events.render(seal.sign(order(other, "true"), datetime.now(UTC))))
         deadline = time.monotonic() + 60
