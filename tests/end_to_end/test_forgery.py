@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from molt import events, marks
+from dead_letter.refusal import GATED
+from molt import events
 from molt.cluster import DEPLOYMENTS
 from molt.embedded.runtime import install, ledger
 from molt.embedded.runtime.runtime import Runtime
@@ -23,7 +24,7 @@ from molt.events import Event
 from molt.itinerary import Step
 from molt.seal import Seal
 from tests.end_to_end.conftest import kept
-from tests.end_to_end.shop import Shop
+from tests.end_to_end.shop import Shop, uids, until
 from tests.end_to_end.test_accounting import no_traceback, post
 from tests.functions.slips import event_of, slip_for
 
@@ -88,7 +89,7 @@ def ends(folder: Path, count: int) -> dict[str, str]:
 
 
 def test_a_forged_order_ends_in_the_dead_letter_and_nothing_is_touched(runtime: Runtime, folder: Path) -> None:
-    """Unsigned, altered, foreign, with another key or too late: 403, once, with the reason; a true one is carried out."""
+    """Unsigned, altered, foreign, with another key, too late: 403, once, with the reason; a true one is done."""
     with Shop.opened(runtime.admin) as shop:
         pod, other = shop.workload(DEPLOYMENTS, 2)
         seal = seal_of(runtime)
@@ -101,13 +102,42 @@ def test_a_forged_order_ends_in_the_dead_letter_and_nothing_is_touched(runtime: 
             assert found[event.data["alert"]["id"]].startswith(f"403 {reason}")
         refused = [line for line in ledger.lines(StateFolder(folder).logs) if line.get("outcome") == "refused"]
         assert [("terminate", 403, 0)] * 5 == [(one["function"], one["status"], one["api_calls"]) for one in refused]
-        assert {pod["metadata"]["uid"], other["metadata"]["uid"]} == {
-            one["metadata"]["uid"] for one in shop.pods("web")
-        }
-        assert not any(marks.is_compromised(one) for one in shop.pods("web"))
+        assert uids([pod, other]) == uids(shop.pods("web"))
+        told = [one for one in runtime.admin.list(EVENTS, "molt") if one["reason"] == "MoltEventRefused"]
+        assert ["terminate"] * 5 == [one["regarding"]["name"] for one in told]
+        assert sorted(forged) == sorted(one["note"].rpartition(": ")[2] for one in told)
         post(runtime, *events.render(seal.sign(order(other, "true"), datetime.now(UTC))))
-        deadline = time.monotonic() + 60
-        while other["metadata"]["uid"] in {one["metadata"]["uid"] for one in shop.pods("web")}:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: other["metadata"]["uid"] not in uids(shop.pods("web")))
+        assert pod["metadata"]["uid"] in uids(shop.pods("web"))
     no_traceback(folder)
+
+
+def test_who_reaches_a_function_itself_gives_it_no_order_either(runtime: Runtime) -> None:
+    """Past the broker, by each function's own address, under the type of an event of molt's."""
+    with Shop.opened(runtime.admin) as shop:
+        (pod,) = shop.workload(DEPLOYMENTS, 1)
+        for function in GATED:
+            headers, body = events.render(replace(order(pod, "direct"), extensions={"remedy": function}))
+            assert (403, b"it has no signature\n") == straight(runtime, function, headers, body)
+        assert uids([pod]) == uids(shop.pods("web"))
+
+
+def test_a_forged_tick_is_an_early_look_and_no_more(runtime: Runtime, folder: Path) -> None:
+    """Whatever it carries: a remedy, a slip, another source. Who lives by the clock looks, and finds nothing due."""
+    with Shop.opened(runtime.admin) as shop:
+        (pod,) = shop.workload(DEPLOYMENTS, 1)
+        for function in ("cordon", "quarantine", "release", "rotate"):
+            forged = replace(order(pod, "tick"), type=ledger.TICK, extensions={"remedy": function})
+            status, said = straight(runtime, function, *events.render(forged))
+            assert status in {200, 204}, said
+        (same,) = shop.pods("web")
+        assert pod["metadata"]["labels"] == same["metadata"]["labels"]
+        assert uids([pod]) == uids([same])
+    no_traceback(folder)
+
+
+def straight(runtime: Runtime, function: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    """Post to a function itself; return status and body of its answer."""
+    door = runtime.addresses.falco.replace("/falco", f"/functions/molt/{function}")
+    answer = urllib3.request("POST", door, headers=headers, body=body, retries=False, timeout=60)
+    return answer.status, answer.data
