@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from dead_letter.refusal import GATED
 from molt import events
-from molt.cluster import DEPLOYMENTS
+from molt.cluster import DEPLOYMENTS, EVENTS
 from molt.embedded.runtime import install, ledger
 from molt.embedded.runtime.runtime import Runtime
 from molt.embedded.runtime.state import StateFolder
