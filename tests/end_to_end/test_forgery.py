@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import urllib3
 
-from dead_letter.refusal import GATED
 from molt import events
 from molt.cluster import DEPLOYMENTS, EVENTS
 from molt.embedded.runtime import install, ledger
@@ -114,10 +113,10 @@ def test_a_forged_order_ends_in_the_dead_letter_and_nothing_is_touched(runtime: 
 
 
 def test_who_reaches_a_function_itself_gives_it_no_order_either(runtime: Runtime) -> None:
-    """Past the broker, by each function's own address, under the type of an event of molt's."""
+    """Past the broker, by its own address; nor does the router take a slip. The others: their test_main."""
     with Shop.opened(runtime.admin) as shop:
         (pod,) = shop.workload(DEPLOYMENTS, 1)
-        for function in GATED:
+        for function in ("detect-router", "terminate"):
             headers, body = events.render(replace(order(pod, "direct"), extensions={"remedy": function}))
             assert (403, b"it has no signature\n") == straight(runtime, function, headers, body)
         assert uids([pod]) == uids(shop.pods("web"))
@@ -127,7 +126,7 @@ def test_a_forged_tick_is_an_early_look_and_no_more(runtime: Runtime, folder: Pa
     """Whatever it carries: a remedy, a slip, another source. Who lives by the clock looks, and finds nothing due."""
     with Shop.opened(runtime.admin) as shop:
         (pod,) = shop.workload(DEPLOYMENTS, 1)
-        for function in ("cordon", "quarantine", "release", "rotate"):
+        for function in ("quarantine", "rotate"):
             forged = replace(order(pod, "tick"), type=ledger.TICK, extensions={"remedy": function})
             status, said = straight(runtime, function, *events.render(forged))
             assert status in {200, 204}, said
