@@ -47,8 +47,9 @@ def _section(title: str) -> str:
 
 
 def _commands(text: str) -> list[list[str]]:
-    """Return the kubectl commands of the indented lines; the secret that a shell would make is put in."""
-    lines = re.findall(r"^    kubectl (.+)$", text.replace("$(openssl rand -hex 32)", "0f" * 32), re.MULTILINE)
+    """Return the kubectl commands of the indented lines; what a shell would make, a secret and a UID, is put in."""
+    made = re.sub(r"\$\(kubectl get [^)]+\)", "a-uid", text.replace("$(openssl rand -hex 32)", "0f" * 32))
+    lines = re.findall(r"^    kubectl (.+)$", re.sub(r"\\\n +", "", made), re.MULTILINE)
     return [shlex.split(line, comments=True) for line in lines]
 
 
