@@ -14,7 +14,6 @@ from molt import seal
 from molt.events import Event
 from molt.outcome import RefusedEvent
 from molt.seal import Seal
-from testbed.api import Api
 from tests.real.kubectl import Kubectl
 from tests.real.manifests import ROOT
 
@@ -53,9 +52,9 @@ def _takes(by: Seal, signer: Seal) -> bool:
     return True
 
 
-def test_the_key_is_made_changed_and_replaced(installed: Api, kubectl: Kubectl) -> None:
+@pytest.mark.usefixtures("installed")
+def test_the_key_is_made_changed_and_replaced(kubectl: Kubectl) -> None:
     """Between two steps of a change every instance takes what any signs; after a theft, none takes what was signed."""
-    assert installed
     make, change, forget, replace = BLOCKS
     first_step, second_step = (line for line in change.splitlines() if line.lstrip().startswith("put "))
     set_up = change[: change.index(first_step)]
