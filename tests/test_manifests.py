@@ -128,8 +128,11 @@ def test_functions_run_without_privileges(function: str) -> None:
 def test_overlays_render(overlay: Path) -> None:
     """Every overlay is what kustomize takes, and has everything that the base has, and what it says it adds."""
     rendered = {(doc["kind"], doc["metadata"]["name"]) for doc in _render(overlay)}
-    added = {("ClusterNetworkPolicy", "molt-quarantine")} if overlay.name == "cluster-network-policy" else set()
-    assert {(doc["kind"], doc["metadata"]["name"]) for doc in _base()} | added == rendered
+    added = {
+        "cluster-network-policy": {("ClusterNetworkPolicy", "molt-quarantine")},
+        "event-policy": {("EventPolicy", name) for name in ("alerts", "answers", "clock")},
+    }
+    assert {(doc["kind"], doc["metadata"]["name"]) for doc in _base()} | added.get(overlay.name, set()) == rendered
 
 
 def test_the_admin_tier_denies_all_to_the_pods_in_quarantine_and_to_no_other() -> None:

@@ -2,8 +2,7 @@
 
 The router writes the itinerary, the remedies to do in order; each function does the head, drops it and adds to the
 trail. The event's extension `remedy` names the head, so that the broker brings the event to that function and to no
-other. `schemas/slip.schema.json` says what a slip is to readers elsewhere. A signature by the router over alert,
-target, policy, mode and itinerary would be written in `Slip.render` and checked first of all in `Slip.parse`.
+other, and is signed with the slip (molt.seal). `schemas/slip.schema.json` says what a slip is to readers elsewhere.
 """
 
 from __future__ import annotations

@@ -25,7 +25,17 @@ from typing import TYPE_CHECKING, Any
 from molt import timestamps
 from molt.alert import Alert
 from molt.fate import fate
-from molt.outcome import BadEvent, DeadLettered, Done, Ignored, MoltError, PermanentError, Skipped, TemporaryError
+from molt.outcome import (
+    BadEvent,
+    DeadLettered,
+    Done,
+    Ignored,
+    MoltError,
+    PermanentError,
+    RefusedEvent,
+    Skipped,
+    TemporaryError,
+)
 
 if TYPE_CHECKING:
     from molt.events import Event
@@ -42,6 +52,7 @@ _WORDS: Mapping[type, tuple[str, str]] = {
     Ignored: ("info", "ignored"),
     DeadLettered: ("warning", "dead-lettered"),
     BadEvent: ("warning", "bad event"),
+    RefusedEvent: ("warning", "refused"),
     PermanentError: ("warning", "permanent error"),
     TemporaryError: ("warning", "temporary error"),
 }

@@ -1,7 +1,8 @@
-"""What a handler may say, and nothing else: an outcome, or one of three errors.
+"""What a handler may say, and nothing else: an outcome, or one of four errors.
 
     MoltError
     +-- BadEvent         the event itself is malformed             400, dead letter at once
+    +-- RefusedEvent     whoever sent it may not                   403, dead letter at once
     +-- PermanentError   trying again cannot help                  422, dead letter at once
     +-- TemporaryError   trying again may help                     503, retried with backoff, then dead letter
 
@@ -34,6 +35,10 @@ class MoltError(Exception):
 
 class BadEvent(MoltError):
     """The event is not one that this function can read."""
+
+
+class RefusedEvent(MoltError):
+    """The event can be read, and is not from whom this function takes orders."""
 
 
 class PermanentError(MoltError):

@@ -1,6 +1,6 @@
 """A function as an HTTP server: one event in, one outcome out, as a Knative broker understands it.
 
-    POST /        an event                   200 + event, 204, 400, 413, 422, 503, 500: see molt.outcome
+    POST /        an event                   200 + event, 204, 400, 403, 413, 422, 503, 500: see molt.outcome
     GET /healthz  the process lives          200
     GET /readyz   it wants events            200, or 503 while it drains
     any other method there                   405
@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from molt import events, log
 from molt.listener import BODY_LIMIT, Listener, listen
-from molt.outcome import BadEvent, Done, MoltError, PermanentError, Skipped, TemporaryError
+from molt.outcome import BadEvent, Done, MoltError, PermanentError, RefusedEvent, Skipped, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -134,6 +134,8 @@ def _error(error: MoltError) -> Response:
         if error.retry_after is not None:
             answer.headers["retry-after"] = str(max(0, math.ceil(error.retry_after)))
         return answer
+    if isinstance(error, RefusedEvent):
+        return _text(403, error.reason)
     return _text(400 if isinstance(error, BadEvent) else 422, error.reason)
 
 

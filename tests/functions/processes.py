@@ -9,8 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import Any
+
+from molt import events, seal
+
+SIGNING = {"MOLT_SIGNING_KEY": "a key of the tests, 32 bytes or more", "MOLT_CLUSTER": "tests"}
+"""The settings of every function's process."""
+SEAL = seal.of(SIGNING)
 
 
 class Running:
@@ -29,6 +36,12 @@ class Running:
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
 
+    def post(self, headers: dict[str, str], body: bytes = b"") -> tuple[int, str]:
+        """Send the event of a request, signed as another function would; return status and body."""
+        signed = SEAL.sign(events.parse(headers, body), datetime.now(UTC))
+        head, data = events.render(signed)
+        return self.call("POST", "/", data, head)
+
     def line(self) -> dict[str, Any]:
         """Return the next line of its log."""
         assert self.process.stdout is not None
@@ -44,7 +57,7 @@ class Running:
 @contextlib.contextmanager
 def running(package: str, **environ: str) -> Iterator[Running]:
     """Start the function's process and wait until it listens."""
-    environ = {"MOLT_API_URL": "http://127.0.0.1:1", "PORT": "0", **environ}
+    environ = {"MOLT_API_URL": "http://127.0.0.1:1", "PORT": "0", **SIGNING, **environ}
     with subprocess.Popen(_program(package), env=_environ(environ), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -55,7 +68,9 @@ def running(package: str, **environ: str) -> Iterator[Running]:
 
 def refusal(package: str, **environ: str) -> tuple[int, list[str]]:
     """Return exit code and the lines on stderr of a process that does not start."""
-    done = subprocess.run(_program(package), env=_environ(environ), check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        _program(package), env=_environ(SIGNING | environ), check=False, capture_output=True, text=True
+    )
     return done.returncode, done.stderr.splitlines()
 
 

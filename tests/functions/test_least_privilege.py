@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from cordon.handler import handle as cordon
-from dead_letter.handler import handle as keep
-from molt import fence, marks
+from dead_letter.handler import handler as keeper
+from molt import fence, marks, seal
 from molt.cluster.resources import ADMISSION_POLICIES
 from molt.events import Event
 from molt.itinerary import Step
@@ -26,6 +26,7 @@ from release.handler import handle as release
 from rotate.handler import handler as rotate
 from tag.handler import handle as tag
 from terminate.handler import handle as terminate
+from tests.functions.dead_letter.test_refusal import refused
 from tests.functions.evidence.world import Case, container, status, step
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
@@ -209,7 +210,7 @@ def _evidence(*, checkpoint: bool = False) -> set[Right]:
 
 def _dead_letter() -> set[Right]:
     cluster, clock = _cluster("Deployment")
-    keep(TICK, cluster, clock)
+    keeper()(refused("evidence", seal.UNSIGNED), cluster, clock)
     return _asked(cluster)
 
 

@@ -10,13 +10,14 @@ import pytest
 
 from molt import process
 from molt.outcome import Done
+from tests.functions.processes import SIGNING
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from molt.server import Handler
 
-API = {"MOLT_API_URL": "http://127.0.0.1:1"}
+API = {"MOLT_API_URL": "http://127.0.0.1:1", **SIGNING}
 
 
 def wire(environ: Mapping[str, str]) -> Handler:
@@ -43,6 +44,29 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
     """Whoever installs it reads what to set."""
     assert 2 == process.run("f", wire, API | environ)
     assert f"{line}\n" == capsys.readouterr().err
+
+
+def test_without_a_signing_key_it_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """It could neither tell an order from a forgery nor sign its answer: one line, and exit code 2."""
+    environ = {name: value for name, value in API.items() if name != "MOLT_SIGNING_KEY"}
+    assert 2 == process.run("f", wire, environ)
+    assert "f: MOLT_SIGNING_KEY has 0 bytes, and must have 32 at least\n" == capsys.readouterr().err
+
+
+def test_the_served_function_is_behind_its_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signed events alone, unless types are named; None opens the gate, and needs no key."""
+    asked: list[int] = []
+
+    def serve(app: Flask, *_: object) -> None:
+        for kind in ("x", "tick"):
+            headers = {"ce-id": "1", "ce-source": "/s", "ce-type": kind, "ce-specversion": "1.0"}
+            asked.append(app.test_client().post("/", headers=headers).status_code)
+
+    monkeypatch.setattr(process, "serve", serve)
+    assert 0 == process.run("f", wire, API)
+    assert 0 == process.run("f", wire, API, unsigned={"tick"})
+    assert 0 == process.run("f", wire, {"MOLT_API_URL": "http://127.0.0.1:1"}, unsigned=None)
+    assert [403, 403, 403, 204, 204, 204] == asked
 
 
 def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from dead_letter.handler import handle as keep
+from dead_letter.handler import handler as keeper
+from dead_letter.refusal import REFUSED
 from detect_router.handler import handle as route
-from molt import fence, ledger, marks
+from molt import fence, ledger, marks, seal
 from molt.cluster import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -30,7 +31,6 @@ from molt.cluster import (
     Resource,
 )
 from molt.cluster.resources import FENCES, LEDGERS
-from molt.events import Event
 from molt.itinerary import Step
 from molt.lifetime import Keys
 from molt.outcome import DeadLettered, Done, Skipped, SystemClock
@@ -38,6 +38,7 @@ from molt.workload import is_ready, is_terminating
 from quarantine.handler import handler as isolator
 from rotate.handler import handler as rotator
 from tests.contract.space import until
+from tests.functions.dead_letter.test_refusal import refused
 from tests.functions.detect_router.world import alert_data, event
 from tests.functions.installation import Installation
 from tests.functions.rotate.test_on_clusters import TICK, LaterClock, RushedClock
@@ -291,11 +292,16 @@ def _passes(stage: Stage, account: Account, resource: Resource, labels: str) -> 
     return not stage.admin.list(resource, stage.here.namespace, labels=labels)
 
 
-def keeps_a_letter(stage: Stage, account: Account) -> None:
-    """Ask the API for nothing."""
-    letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace})
-    assert isinstance(keep(letter, account, SystemClock()), DeadLettered)
-    assert [] == account.requests
+def tells_of_a_refusal(stage: Stage, account: Account) -> None:
+    """Tell of a refused event, by an Event in molt's own namespace, where none is yet."""
+
+    def told() -> list[str]:
+        return [one["metadata"]["name"] for one in stage.admin.list(EVENTS, "molt") if one["reason"] == REFUSED]
+
+    for name in told():
+        stage.admin.delete(EVENTS, name, "molt")
+    assert isinstance(keeper()(refused("evidence", seal.UNSIGNED), account, SystemClock()), DeadLettered)
+    assert 1 == len(told())
 
 
 def fences_the_first_of_all(stage: Stage, account: Account) -> None:
@@ -334,7 +340,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         "a pod of a kind that it does not know": moves_a_stranger,
         **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},
     },
-    "dead-letter": {"a letter": keeps_a_letter},
+    "dead-letter": {"a refusal": tells_of_a_refusal},
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dead_letter.refusal import REFUSED
 from testbed.control_plane import ControlPlane
 from tests.control_plane import binaries
 from tests.real.knative import NAMES, stand_ins
@@ -47,8 +48,9 @@ def _section(title: str) -> str:
 
 
 def _commands(text: str) -> list[list[str]]:
-    """Return the kubectl commands of the indented lines; the secret that a shell would make is put in."""
-    lines = re.findall(r"^    kubectl (.+)$", text.replace("$(openssl rand -hex 32)", "0f" * 32), re.MULTILINE)
+    """Return the kubectl commands of the indented lines; what a shell would make, a secret and a UID, is put in."""
+    made = re.sub(r"\$\(kubectl get [^)]+\)", "a-uid", text.replace("$(openssl rand -hex 32)", "0f" * 32))
+    lines = re.findall(r"^    kubectl (.+)$", re.sub(r"\\\n +", "", made), re.MULTILINE)
     return [shlex.split(line, comments=True) for line in lines]
 
 
@@ -151,5 +153,14 @@ def test_the_commands_of_three_in_the_morning(installed: Kubectl) -> None:
     installed("run", "-n", "shop", "web-6d4cf56db6-x2x9z", "--image=web:1", labels)
     node = installed("get", "nodes", "-o", "name").split()[0]
     installed("label", node, "molt-project.io/cordoned=true")
+    refused = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "evidence.refused", "namespace": "molt"},
+        "involvedObject": {"kind": "Service", "namespace": "molt", "name": "evidence"},
+        "type": "Warning",
+        "reason": REFUSED,
+    }
+    installed("apply", "-f", "-", stdin=yaml.safe_dump(refused))
     for command in _commands(_section("At 3 a.m.")):
         assert installed(*command)

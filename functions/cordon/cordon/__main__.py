@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from cordon.handler import FUNCTION, handle
+from cordon.handler import FUNCTION, TICK, handle
 from molt.process import run
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda _: handle, os.environ))
+    sys.exit(run(FUNCTION, lambda _: handle, os.environ, unsigned={TICK}))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dead_letter import letter
+from dead_letter.refusal import Teller
 from molt.outcome import DeadLettered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.outcome import Clock, Outcome
@@ -15,6 +18,15 @@ if TYPE_CHECKING:
 FUNCTION = "dead-letter"
 
 
-def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:  # noqa: ARG001 - it asks nobody and waits for nothing
-    """Return why the event is here, and all of it. Never fails: there is no dead letter for the dead letter."""
-    return DeadLettered(letter.reason(event), letter.letter(event))
+def handler() -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler, which says why an event is here, and keeps all of it.
+
+    It never fails: there is no dead letter for the dead letter.
+    """
+    teller = Teller()
+
+    def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+        teller.tell(event, cluster, clock.now())
+        return DeadLettered(letter.reason(event), letter.letter(event))
+
+    return handle

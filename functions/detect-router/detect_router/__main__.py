@@ -7,7 +7,8 @@ import sys
 
 from detect_router import FUNCTION
 from detect_router.handler import handle
+from molt.forward import TYPE as ALERT
 from molt.process import run
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda _: handle, os.environ))
+    sys.exit(run(FUNCTION, lambda _: handle, os.environ, unsigned={ALERT}))

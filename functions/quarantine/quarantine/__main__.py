@@ -7,6 +7,7 @@ import sys
 
 from molt.process import run
 from quarantine.handler import FUNCTION, handler
+from quarantine.tick import TICK
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda _: handler(), os.environ))
+    sys.exit(run(FUNCTION, lambda _: handler(), os.environ, unsigned={TICK}))

@@ -6,7 +6,7 @@ import os
 import sys
 
 from molt.process import run
-from release.handler import FUNCTION, handle
+from release.handler import FUNCTION, TICK, handle
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda _: handle, os.environ))
+    sys.exit(run(FUNCTION, lambda _: handle, os.environ, unsigned={TICK}))

@@ -7,6 +7,7 @@ import sys
 
 from molt.process import run
 from rotate.handler import FUNCTION, wired
+from rotate.tick import TICK
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, wired, os.environ))
+    sys.exit(run(FUNCTION, wired, os.environ, unsigned={TICK}))

@@ -85,6 +85,19 @@ def test_the_key_of_rotation_is_made_once(admin: Cluster) -> None:
     assert admin.get(SECRETS, "rotation-key", "molt")
 
 
+def test_the_key_of_signatures_is_made_once_and_for_this_cluster(admin: Cluster) -> None:
+    """It stays what it was, has 256 bits, and names the cluster by the UID of kube-system."""
+    install.apply_all(admin, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "molt"}}], SystemClock())
+    made = set()
+    for _ in range(2):
+        install.ensure_signing_key(admin)
+        made.add(tuple(install.secret_value(admin, "molt", "signing-key", name) for name in ("key", "cluster")))
+    ((key, cluster),) = made
+    assert admin.get(NAMESPACES, "kube-system")["metadata"]["uid"] == cluster
+    assert 64 == len(key)
+    assert key != install.secret_value(admin, "molt", "rotation-key", "key")
+
+
 def test_a_kind_that_is_not_served_yet_is_waited_for() -> None:
     """A real API server serves a new kind some moments after it took it; one that never does is said."""
     clock, slow = _Clock(), _Slow(after=3)

@@ -31,6 +31,9 @@ def test_the_functions_of_the_base() -> None:
     assert {path.parent.name for path in (BASE.parents[1] / "functions").glob("*/service.yaml")} == set(found)
     assert "detect_router" == found["detect-router"].package
     settings: dict[str, str | SecretKey] = {
+        "MOLT_SIGNING_KEY": SecretKey("signing-key", "key"),
+        "MOLT_SIGNING_KEY_PREVIOUS": SecretKey("signing-key", "previous-key", optional=True),
+        "MOLT_CLUSTER": SecretKey("signing-key", "cluster"),
         "MOLT_ROTATION_KEY": SecretKey("rotation-key", "key"),
         "MOLT_ROTATION_KEY_PREVIOUS": SecretKey("rotation-key", "previous-key", optional=True),
         "MOLT_ROTATION_KEY_SINCE": SecretKey("rotation-key", "since", optional=True),

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dead_letter.handler import handle
+from dead_letter.handler import handler
 from dead_letter.letter import letter, parse, reason
 from molt.cluster import Cluster
 from molt.events import Event
@@ -109,5 +109,5 @@ def test_the_handler_asks_nobody() -> None:
     clock = FakeClock()
     cluster: Cluster = FakeCluster(clock)
     event = _event({"alert": {"id": "a"}}, knativeerrorcode="422", knativeerrordata=_encoded("no"))
-    assert DeadLettered("422 no", letter(event)) == handle(event, cluster, clock)
+    assert DeadLettered("422 no", letter(event)) == handler()(event, cluster, clock)
     assert [] == cluster.requests

@@ -13,6 +13,8 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from tests.functions.processes import SIGNING
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,7 +23,7 @@ PROGRAM = [sys.executable, "-m", "detect_router"]
 
 def environ(**change: str) -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOLT_", "KUBE"))}
-    return kept | change
+    return kept | SIGNING | change
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ from tests.functions.processes import refusal, running
 
 
 def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
-    """It is ready, refuses what is no slip, and SIGTERM ends it well."""
+    """It is ready, refuses what is not signed, and what is no slip, and SIGTERM ends it well."""
     importlib.import_module("evidence.__main__")  # to import it starts nothing
     headers = {"ce-id": "1", "ce-source": "x", "ce-type": "x", "ce-specversion": "1.0"}
     with running("evidence", EVIDENCE_STORE=tmp_path.as_uri()) as function:
         assert (200, "ok\n") == function.call("GET", "/readyz")
-        assert (400, "alert: not an object\n") == function.call("POST", "/", headers=headers)
+        assert (403, "it has no signature\n") == function.call("POST", "/", headers=headers)
+        assert (400, "alert: not an object\n") == function.post(headers)
         assert 0 == function.end()
 
 

@@ -1,4 +1,4 @@
-"""Puts molt's own objects into a cluster: kinds, accounts and their rights, default policies, the key of rotation."""
+"""Puts molt's own objects into a cluster: kinds, accounts and rights, default policies, keys."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MANAGER = "molt-runtime"
 NAMESPACE = "molt"
 ROTATION_KEY = "rotation-key"
+SIGNING_KEY = "signing-key"
 _ESTABLISH = 20  # tries, half a second apart: a real API server serves a new kind some moments after it took it
 
 _ROLES = "rbac.authorization.k8s.io"
@@ -104,12 +105,18 @@ def _put(cluster: Cluster, resource: Resource, doc: Mapping[str, Any], namespace
 
 def ensure_rotation_key(cluster: Cluster) -> None:
     """Make the key of rotation once; whoever knows it knows when each pod will move."""
-    body = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": ROTATION_KEY, "namespace": NAMESPACE},
-        "stringData": {"key": secrets.token_hex(32)},
-    }
+    _ensure(cluster, ROTATION_KEY, {"key": secrets.token_hex(32)})
+
+
+def ensure_signing_key(cluster: Cluster) -> None:
+    """Make the key that events are signed with once, with the cluster's identity: the UID of kube-system, by custom."""
+    identity = cluster.get(NAMESPACES, "kube-system")["metadata"]["uid"]
+    _ensure(cluster, SIGNING_KEY, {"key": secrets.token_hex(32), "cluster": identity})
+
+
+def _ensure(cluster: Cluster, name: str, values: Mapping[str, str]) -> None:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(values)}
     with contextlib.suppress(AlreadyExists):
         cluster.create(SECRETS, body, NAMESPACE)
 

@@ -106,6 +106,7 @@ def running(settings: Settings) -> Iterator[Runtime]:
         settings.progress("installing kinds, accounts and policies")
         install.apply_all(here.admin, [document.body for document in documents], SystemClock())
         install.ensure_rotation_key(here.admin)
+        install.ensure_signing_key(here.admin)
         settings.progress("starting the broker and the clock")
         activator = Activator(_functions(settings, services, here), settings.idle)
         front = Front(functions=activator)
