@@ -104,6 +104,18 @@ class Stage:
         }
 
 
+class Enduring(Census):
+    """Goes on where it was when the API server is there again."""
+
+    def _stretch(self) -> None:
+        try:
+            super()._stretch()
+        except (OSError, http.client.HTTPException, ValueError):  # ValueError: a line that was cut off
+            time.sleep(BETWEEN)
+        except AssertionError:  # a server that was restarted knows no old versions: all that is there comes again
+            self._version = ""
+
+
 @contextmanager
 def staged(folder: Path, pods: int, **settings: Any) -> Iterator[Stage]:
     """Run a runtime with so many pods, which a policy quarantines; `settings` as those of the runtime."""
@@ -112,7 +124,7 @@ def staged(folder: Path, pods: int, **settings: Any) -> Iterator[Stage]:
         shop = stack.enter_context(Shop.opened(runtime.admin))
         shop.enforce(QUARANTINE)
         made = shop.workload(DEPLOYMENTS, pods)
-        census = Census(api_of(runtime.addresses.kubeconfig), shop.namespace)
+        census = Enduring(api_of(runtime.addresses.kubeconfig), shop.namespace)
         stack.enter_context(census.following())
         logs = StateFolder(folder).logs
         yield Stage(runtime, shop, census, made, logs, ledger.Ledger(logs))
