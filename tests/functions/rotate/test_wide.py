@@ -116,7 +116,7 @@ def test_one_pod_of_each_workload_moves_at_once(cluster: FakeCluster, clock: Fak
 
 
 def test_the_calls_of_a_hop(cluster: FakeCluster, clock: FakeClock) -> None:
-    """Six to look, one a pod to begin; one look for all, an eviction and an Event a pod. Later hops look at no alarm."""
+    """Six to look, one a pod to begin; one look for all, an eviction and an Event a pod. Later hops heed no alarm."""
     outcome = handle(_event(cluster, NAMESPACE), cluster, clock)
     look = ["get namespaces", *["list rotationpolicies"] * 2, "list pods", "list replicasets", "list deployments"]
     left = ["create pods/eviction", "create events"]
