@@ -71,11 +71,14 @@ def _defaulted(obj: Any, node: dict[str, Any]) -> Any:
 
 
 def _unknown(obj: Any, node: dict[str, Any], path: str) -> Iterator[str]:
-    """Yield unknown fields, and the doubles of a list that is a set."""
+    """Yield unknown fields, and the doubles of a list that is a set or a map."""
     if isinstance(obj, dict) and path != ".metadata" and "additionalProperties" not in node and "type" in node:
         yield from (f"unknown field {path}.{key}" for key in obj if key not in node.get("properties", {}))
     if isinstance(obj, list) and node.get("x-kubernetes-list-type") == "set":
         yield from (f"{path}: duplicate" for index, value in enumerate(obj) if value in obj[:index])
+    if isinstance(obj, list) and node.get("x-kubernetes-list-type") == "map":
+        keys = [[item.get(key) for key in node["x-kubernetes-list-map-keys"]] for item in obj if isinstance(item, dict)]
+        yield from (f"{path}: duplicate" for index, key in enumerate(keys) if key in keys[:index])
     for key, value, inner in _children(obj, node):
         yield from _unknown(value, inner, f"{path}.{key}")
 
