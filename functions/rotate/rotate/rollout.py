@@ -14,7 +14,7 @@ from molt.cluster import Blocked
 from molt.due import born
 from molt.outcome import PermanentError, TemporaryError
 from molt.workload import is_ready
-from rotate import notice, restart, stuck, survey
+from rotate import notice, reconfigure, restart, stuck, survey
 from rotate.evict import evict_if
 from rotate.restart import RESOURCES
 from rotate.undo import STUCK
@@ -56,7 +56,8 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
     lack = f"{of} has a rollout in progress" if restart.rolls(of) else of.short(pods, now)
     if lack is None:
         well = at is not None
-        return _end(cluster, of, *(("acted", "restarted") if well else ("skipped", "as before its restart")), well=well)
+        end = "reconfigured" if reconfigure.is_one(of.top) else "restarted"
+        return _end(cluster, of, *(("acted", end) if well else ("skipped", "as before its restart")), well=well)
     if at is None:
         return _return(cluster, of, pods, now, lack)
     cause = _cause(of, pods, now)
@@ -64,8 +65,16 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
         return "moving", f"restarts: {lack}"
     if marks.annotations_of(of.top).get(marks.RESTARTED_TEMPLATE) != restart.digest(of.top):
         return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {cause}")
-    reason = f"its restart is undone: {cause}"
-    _merge(cluster, of, restart.back(of.top, now))
+    return _undo(cluster, of, at, now, cause)
+
+
+def _undo(cluster: Cluster, of: Fleet, at: str, now: datetime, cause: str) -> tuple[str, str]:
+    """Give the workload back what it had."""
+    patch = reconfigure.back(of.top, now)
+    if patch is None:
+        return _end(cluster, of, "skipped", f"nobody can read how to go back from here: {cause}")
+    reason = f"its {'reconfiguration' if reconfigure.is_one(of.top) else 'restart'} is undone: {cause}"
+    _merge(cluster, of, patch)
     notice.undone(cluster, of, at, reason, now)
     return "skipped", reason
 
@@ -94,7 +103,7 @@ def _cause(of: Fleet, pods: Sequence[Object], now: datetime) -> str | None:
 
 
 def _end(cluster: Cluster, of: Fleet, outcome: str, reason: str, *, well: bool = False) -> tuple[str, str]:
-    _merge(cluster, of, restart.ended(of.top, well=well))
+    _merge(cluster, of, reconfigure.ended(of.top, well=well))
     return outcome, reason
 
 

@@ -161,6 +161,10 @@ _KINDS: Mapping[str, Callable[[str, Reader], _Read]] = {
 }
 
 
+KINDS = tuple(_KINDS)
+"""What a dimension may change."""
+
+
 def _container(reader: Reader) -> str:
     return reader.text("container", required=True, longest=63, pattern=CONTAINER)
 
