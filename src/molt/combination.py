@@ -48,7 +48,7 @@ def chosen(obj: Mapping[str, Any]) -> Chosen | None:
 def undone(obj: Mapping[str, Any]) -> Combination | None:
     """Return the combination that was taken back last, or None."""
     told = _object(marks.annotations_of(obj).get(marks.UNDONE_COMBINATION))
-    return told if _is_combination(told) else None
+    return told if told and _is_combination(told) else None
 
 
 def render(combination: Combination) -> str:

@@ -126,12 +126,12 @@ def told(following: Combination) -> str:
 
 
 def _set(template: Object, field: Field, value: str) -> None:
-    of = combination.container(template, field.container) or {}
+    spec, of = template["spec"], combination.container(template, field.container) or {}
     match field.kind:
         case "label":
             template["metadata"]["labels"][field.key] = value
         case "nodeSelector":
-            template["spec"]["nodeSelector"][field.key] = value
+            spec["nodeSelector"][field.key] = value
         case "image":
             of["image"] = value
         case "port":
@@ -139,12 +139,10 @@ def _set(template: Object, field: Field, value: str) -> None:
             (combination.variable(of, field.env) or {})["value"] = value
         case "environment":
             (combination.variable(of, field.key) or {})["value"] = value
-        case "serviceAccountName" if (
-            "serviceAccount" in template["spec"]
-        ):  # its older name, which the API keeps the same
-            template["spec"] |= {"serviceAccount": value, "serviceAccountName": value}
         case _:
-            template["spec"][field.kind] = value
+            # An account has an older name too, which the API keeps the same.
+            older = ("serviceAccount",) if field.kind == "serviceAccountName" and "serviceAccount" in spec else ()
+            spec |= dict.fromkeys((field.kind, *older), value)
 
 
 def _add(body: Object, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -152,9 +150,8 @@ def _add(body: Object, before: Mapping[str, Any], after: Mapping[str, Any]) -> N
     part = body["spec"]["template"]
     if after.get("metadata") != before.get("metadata"):
         part["metadata"]["labels"] = after["metadata"]["labels"]
-    spec = {name: after["spec"][name] for name in PARTS if after["spec"].get(name) != before["spec"].get(name)}
-    if spec:
-        part["spec"] = spec
+    new, old = after["spec"], before["spec"]
+    part["spec"] = {name: new[name] for name in PARTS if new.get(name) != old.get(name)}
 
 
 def _origin(top: Mapping[str, Any], fields: Iterable[Field]) -> str:
@@ -174,5 +171,6 @@ def _read(top: Mapping[str, Any]) -> tuple[Object, str | None] | None:
         earlier, before = kept["combination"], changed(template, settings)
     except (ValueError, TypeError, KeyError):
         return None
-    known = all(one.kind in KINDS and combination.value_of(template, one) is not None for one, _ in settings)
+    touched = (Field(*part) for field, _ in settings for part in field.touches())
+    known = all(one.kind in KINDS and combination.value_of(template, one) is not None for one in touched)
     return (before, earlier) if known and isinstance(earlier, str | None) else None
