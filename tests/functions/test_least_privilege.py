@@ -138,7 +138,7 @@ def _reconfigured() -> set[Right]:
     cluster.policy(strategy="Reconfigure", reconfigure=[dimension])
     cluster.readiness = None
     for _ in range(2):
-        assert rotate(Keys(b"sixteen bytes or more"))(TICK, cluster, clock)
+        rotate(Keys(b"sixteen bytes or more"))(TICK, cluster, clock)
         clock.time += timedelta(minutes=10)
     assert marks.UNDONE_COMBINATION in marks.annotations_of(cluster.objects["deployments", "shop", "web"])
     return _asked(cluster)

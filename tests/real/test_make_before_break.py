@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from molt import marks
 from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES, SERVICES
 from molt.lifetime import Keys
 from molt.outcome import Done, Skipped, SystemClock
 from molt.workload import is_ready
 from rotate.handler import handler
+from rotate.restart import STRATEGIES
 from testbed.control_plane import ControlPlane
 from tests.contract.space import until
 from tests.functions.installation import Installation, real
@@ -25,7 +27,8 @@ from tests.watching import Census, Endpoints
 pytestmark = pytest.mark.real
 
 REPLICAS = {"one": 1, "three": 3}
-ROTATIONS = {"Replace": 50, "Relocate": 12, "Restart": 12}  # of each
+ROTATIONS = {"Replace": 50, "Relocate": 12, "Restart": 12, "Reconfigure": 12}  # of each
+PORT = {"container": "main", "name": "http", "env": "PORT", "variants": [8080, 9090, 7070]}
 SPEC = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "maxMoving": 2}
 
 handle = handler(Keys(b"sixteen bytes or more"))
@@ -47,8 +50,9 @@ def test_no_endpoint_is_ever_missed(
             until(lambda: {name: len(services.ready(name)) for name in REPLICAS} == REPLICAS, "the Services are whole")
             spec: dict[str, object] = SPEC | {"strategy": strategy}
             clock: SystemClock = LaterClock()
-            if strategy == "Restart":  # a rollout is judged by the age of its pods: an hour ahead it would be stuck
+            if strategy in STRATEGIES:  # a rollout is judged by the age of its pods: an hour ahead it would be stuck
                 spec, clock = spec | {"lifetime": {"every": "1s"}}, SystemClock()
+            spec |= {"reconfigure": [{"name": "port", "port": PORT}]} if strategy == "Reconfigure" else {}
             here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "all"}, "spec": spec}, here.namespace)
             while min(_rotations(census).values()) < ROTATIONS[strategy]:
                 assert isinstance(handle(TICK, rotate, clock), Done | Skipped)
@@ -66,12 +70,22 @@ def _open(here: Installation, name: str, replicas: int) -> None:
     labels = {"app": name}
     template = {
         "metadata": {"labels": labels, "annotations": {"testbed.molt-project.io/ready-after": "150ms"}},
-        "spec": {"containers": [{"name": "main", "image": "web:1"}]},
+        "spec": {
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "web:1",
+                    "ports": [{"name": "http", "containerPort": 8080}],
+                    "env": [{"name": "PORT", "value": "8080"}],
+                }
+            ]
+        },
     }
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    service = {"selector": labels, "ports": [{"port": 80}]}
+    service = {"selector": labels, "ports": [{"port": 80, "targetPort": "http"}]}
     for resource, body in ((SERVICES, service), (DEPLOYMENTS, spec)):
-        here.admin.create(resource, {"metadata": {"name": name}, "spec": body}, here.namespace)
+        metadata = {"name": name, "labels": {marks.RECONFIGURABLE: "true"}}
+        here.admin.create(resource, {"metadata": metadata, "spec": body}, here.namespace)
 
 
 def _rotations(census: Census) -> dict[str, int]:

@@ -138,7 +138,10 @@ def _set(template: Object, field: Field, value: str) -> None:
             (combination.port(of, field.key) or {})["containerPort"] = int(value)
             (combination.variable(of, field.env) or {})["value"] = value
         case "environment":
-            (combination.variable(of, field.key) or {})["value"] = value
+            said = combination.variable(of, field.key) or {}
+            said |= {"value": value}
+            if not value:  # as the API has it
+                del said["value"]
         case _:
             # An account has an older name too, which the API keeps the same.
             older = ("serviceAccount",) if field.kind == "serviceAccountName" and "serviceAccount" in spec else ()
