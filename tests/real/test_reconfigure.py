@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from molt import combination
-from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES
+from molt.cluster import DEPLOYMENTS, EVENTS, PODS, ROTATION_POLICIES, STATEFUL_SETS, Resource
 from molt.cluster.resources import ACCOUNTS
 from molt.outcome import SystemClock
+from rotate.restart import RESOURCES
 from testbed.control_plane import ControlPlane
 from tests.contract.space import until
 from tests.functions.installation import Installation, real
+from tests.functions.rotate.test_on_clusters import LaterClock
 from tests.functions.rotate.test_reconfigure_on_clusters import SPEC
 from tests.functions.rotate.test_restart_on_clusters import TICK, _is_over, handle
 
@@ -42,7 +44,7 @@ def test_tokens_of_the_old_identity_die_with_its_pods(control_plane: ControlPlan
         assert f"system:serviceaccount:{here.namespace}:web-1" == _user(control_plane, token)
         policy = {"metadata": {"name": "web"}, "spec": {**SPEC, "reconfigure": [DIMENSION]}}
         here.admin.create(ROTATION_POLICIES, policy, here.namespace)
-        until(lambda: _begins(here, rotate), "it is reconfigured")
+        until(lambda: _begins(here, rotate, DEPLOYMENTS), "it is reconfigured")
         here.admin.delete(ROTATION_POLICIES, "web", here.namespace)
         until(lambda: _is_over(here, rotate, "Deployment"), "the rollout is over")
         (new,) = here.until(lambda: here.admin.list(PODS, here.namespace), lambda pods: len(pods) == 1)
@@ -52,9 +54,44 @@ def test_tokens_of_the_old_identity_die_with_its_pods(control_plane: ControlPlan
         assert f"system:serviceaccount:{here.namespace}:web-2" == _user(control_plane, _token(control_plane, new))
 
 
-def _begins(here: Installation, rotate: Any) -> bool:
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_an_identity_that_is_not_there_is_taken_back(control_plane: ControlPlane, tmp_path: Path, kind: str) -> None:
+    """No pod can be made with it: the Deployment says so, the StatefulSet lacks one; all is as before in the end."""
+    with real(control_plane, tmp_path) as here, here.account("rotate") as rotate:
+        here.admin.create(ACCOUNTS, {"metadata": {"name": "web-1"}}, here.namespace)
+        metadata = {"name": "web", "labels": {"molt-project.io/reconfigurable": "true"}}
+        spec: Object = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE}
+        spec |= {"serviceName": "web"} if kind == "StatefulSet" else {}
+        resource = RESOURCES[kind]
+        here.admin.create(resource, {"metadata": metadata, "spec": spec}, here.namespace)
+        until(lambda: len(here.serving()) == 2, "it is whole")
+        before = here.admin.get(resource, "web", here.namespace)["spec"]["template"]
+        policy = {"metadata": {"name": "web"}, "spec": {**SPEC, "reconfigure": [DIMENSION]}}
+        here.admin.create(ROTATION_POLICIES, policy, here.namespace)
+        until(lambda: _begins(here, rotate, resource), "it is reconfigured")
+        here.admin.delete(ROTATION_POLICIES, "web", here.namespace)
+        until(lambda: _is_undone(here, rotate, resource), "it is taken back")
+        until(lambda: _is_over(here, rotate, kind), "the way back is over")
+        assert before == here.admin.get(resource, "web", here.namespace)["spec"]["template"]
+        assert {"web-1"} == {pod["spec"]["serviceAccountName"] for pod in here.serving()}
+        assert 2 == len(here.serving())
+        (event,) = (one for one in here.admin.list(EVENTS, here.namespace) if one["reason"] == "MoltRotationUndone")
+    said = "web-2" if kind == "Deployment" else "1 of 2 pods are there, and none was made for ten minutes"
+    assert said in event["note"]
+
+
+def _is_undone(here: Installation, rotate: Any, resource: Resource) -> bool:
+    """Let a tick pass an hour ahead, as soon as the controller has tried, and tell."""
+    top = here.admin.get(resource, "web", here.namespace)
+    tried = "ReplicaFailure" in str(top["status"]) or (resource == STATEFUL_SETS and len(here.serving()) == 1)
+    if tried:
+        handle(TICK, rotate, LaterClock())
+    return combination.undone(here.admin.get(resource, "web", here.namespace)) is not None
+
+
+def _begins(here: Installation, rotate: Any, resource: Resource) -> bool:
     handle(TICK, rotate, SystemClock())
-    return combination.chosen(here.admin.get(DEPLOYMENTS, "web", here.namespace)) is not None
+    return combination.chosen(here.admin.get(resource, "web", here.namespace)) is not None
 
 
 def _token(control_plane: ControlPlane, pod: Object) -> str:
