@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from molt.policy import selector
-from molt.policy.fields import integer, quote, text
+from molt.policy.fields import describe, integer, quote, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -197,5 +197,9 @@ def _text(
 
 
 def _number(reader: Reader, value: Any, path: str) -> str:
+    # Where the API server's rules look at an integer, they take no whole float for one.
+    if isinstance(value, float):
+        reader.problems.note(path, f"must be an integer, not {describe(value)}")
+        return ""
     number = integer(value, path, reader.problems, least=1, most=65_535)
     return "" if number is None else str(number)

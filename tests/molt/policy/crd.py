@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -85,11 +86,21 @@ def _unknown(obj: Any, node: dict[str, Any], path: str) -> Iterator[str]:
 
 def _broken_rules(obj: Any, node: dict[str, Any], path: str) -> Iterator[str]:
     for rule in node.get("x-kubernetes-validations", []):
-        verdict = _compiled(rule["rule"]).eval(data={"self": obj})
+        verdict = _compiled(rule["rule"]).eval(data={"self": _typed(obj, node)})
         if verdict.type().name() != "BOOL" or not verdict.value():
             yield f"{path}: {rule['message']}"
     for key, value, inner in _children(obj, node):
         yield from _broken_rules(value, inner, f"{path}.{key}")
+
+
+def _typed(obj: Any, node: dict[str, Any]) -> Any:
+    """Return the value as rules see it: a float is no integer, be it whole, and no rule holds that looks at one."""
+    if isinstance(obj, float) and node.get("type") == "integer":
+        return math.nan
+    inner = {key: _typed(value, below) for key, value, below in _children(obj, node)}
+    if isinstance(obj, list):
+        return [inner.get(index, value) for index, value in enumerate(obj)]
+    return {**obj, **inner} if isinstance(obj, dict) else obj
 
 
 @cache

@@ -703,6 +703,7 @@ VERDICTS = [
             ("80", "must be an integer, not a string"),
             (None, "must be an integer, not null"),
             (80.5, "must be an integer, not a number"),
+            (80.0, "must be an integer, not a number"),
             (True, "must be an integer, not a boolean"),
             (9090, "9090 is listed twice"),
         ]
