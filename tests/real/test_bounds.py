@@ -279,6 +279,28 @@ def test_it_cannot_label_what_its_owner_has_not(
         installed.patch(path, {"metadata": {"labels": {MARK: "true"}}}).object()
 
 
+def test_a_crowded_pod_is_within_their_means(installed: Api, rotate: Api, reconfigurable: dict[str, str]) -> None:
+    """The API server counts what a rule costs: eight containers of 250 variables and 20 ports are not too many."""
+    ports = [{"name": f"p{number}", "containerPort": 8000 + number} for number in range(20)]
+    env = [{"name": f"VARIABLE_{number}", "value": "x" * 100} for number in range(250)]
+    containers = [{"name": f"c{number}", "image": "web:1", "ports": ports, "env": env} for number in range(8)]
+    path = f"{reconfigurable['deployments'].rpartition('/')[0]}/crowded"
+    template = {"metadata": {"labels": LABELS}, "spec": {"containers": containers}}
+    spec = {"replicas": 0, "selector": {"matchLabels": LABELS}, "template": template}
+    metadata = {"name": "crowded", "labels": {MARK: "true"}}
+    installed.post(path.rpartition("/")[0], {"metadata": metadata, "spec": spec}).object()
+    try:
+        assert 200 == rotate.patch(path, STAMP, dryRun="All").status
+        changed = [{**containers[0], "image": "web:2", "env": [env[0] | {"value": "y"}, *env[1:]]}, *containers[1:]]
+        answer = rotate.patch(path, _template(spec={"containers": changed}), dryRun="All")
+        assert 200 == answer.status, answer
+        smuggled = [*containers[:-1], {**containers[-1], "env": [*env[:-1], env[-1] | {"name": "LD_PRELOAD"}]}]
+        answer = rotate.patch(path, _template(spec={"containers": smuggled}), dryRun="All")
+        assert (422, True) == (answer.status, "of a variable" in answer.message), answer
+    finally:
+        installed.delete(path).object()
+
+
 def test_the_bounds_are_well_typed(installed: Api, reconfigurable: dict[str, str]) -> None:
     """The API server's own check of the expressions against the kinds has nothing to say."""
     path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/molt-rotate-workloads"
