@@ -20,7 +20,7 @@ from testbed.control_plane import ControlPlane
 from tests.control_plane import binaries
 from tests.real.endpoints import REPLICAS, watched
 
-STRATEGIES = ("Replace", "Restart", "Relocate")
+STRATEGIES = ("Replace", "Restart", "Relocate", "Reconfigure")
 COLUMNS = ("strategy", "rotations", "changes", "least_of_1", "least_of_3", "seconds")
 
 

@@ -9,6 +9,10 @@
                                  another node; relocating-for has the UIDs of the pods for which
     annotation  original-labels  the labels that were taken off, as a JSON object
     label       restarting       on a workload: a restart of molt's, or the way back from it, is under way
+    label       reconfigurable   on a workload, from its owner: rotate may change what its pods are
+    annotation  combination      on a workload: what its last reconfiguration chose (molt.combination)
+    annotation  reconfigured-from  while one is under way: how to go back
+    annotation  undone-combination  the one that was taken back last
     annotation  leaks            what still leaks from a quarantined pod, as a JSON list of lines
     annotation  release          "true": somebody wants the pod released, and the clock's next tick does it
     annotation  kept             why a pod whose retention is over, or whose release is wanted, stays in quarantine
@@ -91,7 +95,11 @@ RESTARTING = f"{PREFIX}/restarting"
 RESTARTED_AT = f"{PREFIX}/restarted-at"
 RESTARTED_FROM = f"{PREFIX}/restarted-from"
 RESTARTED_TEMPLATE = f"{PREFIX}/restarted-template"
-RESTART_ANNOTATIONS = (RESTARTED_AT, RESTARTED_FROM, RESTARTED_TEMPLATE, POLICY, REASON)
+RECONFIGURABLE = f"{PREFIX}/reconfigurable"
+COMBINATION = f"{PREFIX}/combination"
+RECONFIGURED_FROM = f"{PREFIX}/reconfigured-from"
+UNDONE_COMBINATION = f"{PREFIX}/undone-combination"
+RESTART_ANNOTATIONS = (RESTARTED_AT, RESTARTED_FROM, RESTARTED_TEMPLATE, RECONFIGURED_FROM, POLICY, REASON)
 RELOCATING = f"{PREFIX}/relocating"
 RELOCATING_FOR = f"{PREFIX}/relocating-for"
 RELOCATING_SINCE = f"{PREFIX}/relocating-since"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,6 +65,7 @@ CALLS = {
     ),
     "relocation": (("list", "nodes"), ("patch", "nodes")),
     "restart": (("get", "pods"), ("patch", "deployments")),
+    "reconfiguration": (("list", "services"), ("list", "poddisruptionbudgets"), ("patch", "deployments")),
 }
 UNHARMED = {
     ("quarantine", "get", "pods"): 200,  # gone: its siblings may still move
@@ -83,9 +84,14 @@ UNHARMED = {
 BEST_EFFORT = {("quarantine", "create", "events"), ("tick", "patch", "rotationpolicies/status")}
 ONE_POD = {
     *(("tick", "patch", "pods"), ("tick", "create", "pods/eviction"), ("relocation", "patch", "nodes")),
-    *(("restart", "get", "pods"), ("restart", "patch", "deployments")),
+    *(("restart", "get", "pods"), ("restart", "patch", "deployments"), ("reconfiguration", "patch", "deployments")),
 }
-STRATEGIES = {"relocation": "Relocate", "restart": "Restart"}
+DIMENSION = {"name": "identity", "serviceAccountName": {"variants": ["a", "b"]}}
+SPECS: dict[str, Any] = {
+    "relocation": {"strategy": "Relocate"},
+    "restart": {"strategy": "Restart"},
+    "reconfiguration": {"strategy": "Reconfigure", "reconfigure": [DIMENSION]},
+}
 
 _ALL = [(what, verb, resource) for what, calls in CALLS.items() for verb, resource in calls]
 
@@ -95,9 +101,10 @@ def _world(what: str) -> tuple[FakeCluster, FakeClock]:
     cluster = FakeCluster(clock)
     clock.time -= timedelta(hours=2)
     cluster.namespace()
-    cluster.deployment()
+    cluster.deployment(template={"spec": {"serviceAccountName": "a"}})
+    cluster.objects["deployments", "shop", "web"]["metadata"]["labels"] = {"molt-project.io/reconfigurable": "true"}
     cluster.node()
-    cluster.policy(strategy=STRATEGIES.get(what, "Replace"))
+    cluster.policy(**SPECS.get(what, {}))
     clock.time += timedelta(hours=2)
     return cluster, clock
 
@@ -110,7 +117,7 @@ def _work(what: str, cluster: FakeCluster) -> tuple[Handler, Event]:
             event_of(slip_for(target, QUARANTINE, ROTATE, limits={"perWorkload": "50%", "perMinute": 9})),
         ),
         "step": lambda: (rotate(KEY), event_of(slip_for(target, ROTATE))),
-        **dict.fromkeys(("tick", "relocation", "restart"), lambda: (rotate(KEY), TICK)),
+        **dict.fromkeys(("tick", *SPECS), lambda: (rotate(KEY), TICK)),
     }
     return works[what]()
 

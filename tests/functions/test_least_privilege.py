@@ -107,7 +107,7 @@ def _rotate() -> set[Right]:
         assert isinstance(handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock), Done)
         assert isinstance(handle(TICK, cluster, clock), Done)
         asked |= _asked(cluster)
-    return asked | _relocated() | _restarted() | _unknown() | _wide()
+    return asked | _relocated() | _restarted() | _reconfigured() | _unknown() | _wide()
 
 
 def _wide() -> set[Right]:
@@ -145,6 +145,22 @@ def _restarted() -> set[Right]:
         assert isinstance(rotate(Keys(b"sixteen bytes or more"))(TICK, cluster, clock), Done)
         asked |= _asked(cluster)
     return asked
+
+
+def _reconfigured() -> set[Right]:
+    """Reconfigure a workload whose fresh pods will not start, and take it back."""
+    cluster, clock = _cluster("Deployment")
+    top = cluster.objects["deployments", "shop", "web"]
+    top["metadata"]["labels"] = {marks.RECONFIGURABLE: "true"}
+    top["spec"]["template"] = {"spec": {"serviceAccountName": "a"}}
+    dimension = {"name": "identity", "serviceAccountName": {"variants": ["a", "b"]}}
+    cluster.policy(strategy="Reconfigure", reconfigure=[dimension])
+    cluster.readiness = None
+    for _ in range(2):
+        rotate(Keys(b"sixteen bytes or more"))(TICK, cluster, clock)
+        clock.time += timedelta(minutes=10)
+    assert marks.UNDONE_COMBINATION in marks.annotations_of(cluster.objects["deployments", "shop", "web"])
+    return _asked(cluster)
 
 
 def _relocated() -> set[Right]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from molt import marks
 from molt.cluster import DEPLOYMENTS, PODS, ROTATION_POLICIES, SERVICES
 from molt.lifetime import Keys
 from molt.outcome import Done, Skipped, SystemClock
 from molt.workload import is_ready
 from rotate.handler import handler
+from rotate.restart import STRATEGIES
 from tests.contract.space import until
 from tests.functions.installation import Installation, real
 from tests.functions.rotate.test_on_clusters import TICK, LaterClock
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from testbed.control_plane import ControlPlane
 
 REPLICAS = {"one": 1, "three": 3}
+PORT = {"container": "main", "name": "http", "env": "PORT", "variants": [8080, 9090, 7070]}
 SPEC = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "30m"}, "maxMoving": 2}
 
 handle = handler(Keys(b"sixteen bytes or more"))
@@ -49,8 +52,9 @@ def watched(plane: ControlPlane, folder: Path, strategy: str, rotations: int) ->
             until(lambda: {name: len(services.ready(name)) for name in REPLICAS} == REPLICAS, "the Services are whole")
             spec: dict[str, object] = SPEC | {"strategy": strategy}
             clock: SystemClock = LaterClock()
-            if strategy == "Restart":  # a rollout is judged by the age of its pods: an hour ahead it would be stuck
+            if strategy in STRATEGIES:  # a rollout is judged by the age of its pods: an hour ahead it would be stuck
                 spec, clock = spec | {"lifetime": {"every": "1s"}}, SystemClock()
+            spec |= {"reconfigure": [{"name": "port", "port": PORT}]} if strategy == "Reconfigure" else {}
             here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "all"}, "spec": spec}, here.namespace)
             while min(_rotations(census).values()) < rotations:
                 assert isinstance(handle(TICK, rotate, clock), Done | Skipped)
@@ -63,12 +67,22 @@ def _open(here: Installation, name: str, replicas: int) -> None:
     labels = {"app": name}
     template = {
         "metadata": {"labels": labels, "annotations": {"testbed.molt-project.io/ready-after": "150ms"}},
-        "spec": {"containers": [{"name": "main", "image": "web:1"}]},
+        "spec": {
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "web:1",
+                    "ports": [{"name": "http", "containerPort": 8080}],
+                    "env": [{"name": "PORT", "value": "8080"}],
+                }
+            ]
+        },
     }
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    service = {"selector": labels, "ports": [{"port": 80}]}
+    service = {"selector": labels, "ports": [{"port": 80, "targetPort": "http"}]}
     for resource, body in ((SERVICES, service), (DEPLOYMENTS, spec)):
-        here.admin.create(resource, {"metadata": {"name": name}, "spec": body}, here.namespace)
+        metadata = {"name": name, "labels": {marks.RECONFIGURABLE: "true"}}
+        here.admin.create(resource, {"metadata": metadata, "spec": body}, here.namespace)
 
 
 def _rotations(census: Census) -> dict[str, int]:

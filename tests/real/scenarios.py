@@ -304,6 +304,43 @@ def tells_of_a_refusal(stage: Stage, account: Account) -> None:
     assert 1 == len(told())
 
 
+def reconfigures(stage: Stage, account: Account) -> None:
+    """Change a label and the ServiceAccount of a Deployment's pods by one rollout, seen through by ticks."""
+    name, space = f"varied-{time.monotonic_ns()}", stage.here.namespace
+    template = {
+        "metadata": {"labels": {"app": name, "version": "1"}},
+        "spec": {"serviceAccountName": "default", "containers": [{"name": "main", "image": "web:1"}]},
+    }
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template}
+    metadata = {"name": name, "labels": {marks.RECONFIGURABLE: "true"}}
+    dimensions: list[Object] = [
+        {"name": "version", "label": {"key": "version", "variants": ["1", "2"]}},
+        {"name": "identity", "serviceAccountName": {"variants": ["default", "other"], "pin": "default"}},
+    ]
+    policy: Object = {"mode": "Enforce", "selector": {"matchLabels": {"app": name}}, "lifetime": {"every": "1s"}}
+    policy |= {"strategy": "Reconfigure", "reconfigure": dimensions}
+    stage.admin.create(DEPLOYMENTS, {"metadata": metadata, "spec": spec}, space)
+    try:
+        until(lambda: len(stage.pods(name)) == 1, "it is whole")
+        time.sleep(1.1)  # it is older than a second
+        stage.admin.create(ROTATION_POLICIES, {"metadata": {"name": name}, "spec": policy}, space)
+        until(lambda: _is_reconfigured(stage, account, name), "it is reconfigured")
+    finally:
+        with suppress(NotFound):
+            stage.admin.delete(ROTATION_POLICIES, name, space)
+        stage.admin.delete(DEPLOYMENTS, name, space)
+
+
+def _is_reconfigured(stage: Stage, account: Account, name: str) -> bool:
+    turn(TICK, account, SystemClock())
+    top = stage.admin.get(DEPLOYMENTS, name, stage.here.namespace)
+    if marks.COMBINATION not in marks.annotations_of(top):
+        return False
+    with suppress(NotFound):  # once is enough
+        stage.admin.delete(ROTATION_POLICIES, name, stage.here.namespace)
+    return marks.RESTARTING not in marks.labels_of(top)
+
+
 def fences_the_first_of_all(stage: Stage, account: Account) -> None:
     """Make the part of the list that the pod stands in."""
     for shard in stage.admin.list(FENCES):
@@ -339,6 +376,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         "a relocation in vain": relocates_in_vain,
         "a pod of a kind that it does not know": moves_a_stranger,
         **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},
+        "a reconfiguration": reconfigures,
     },
     "dead-letter": {"a refusal": tells_of_a_refusal},
 }

@@ -140,6 +140,8 @@ def _acts(api: Api) -> dict[str, Answer]:
         "scale a Deployment": api.patch(f"{APPS}/deployments/any/scale", {}),
         "delete a ReplicaSet": api.delete(f"{APPS}/replicasets/any"),
         "delete a StatefulSet": api.delete(f"{APPS}/statefulsets/any"),
+        "list Services": api.get("/api/v1/namespaces/default/services"),
+        "change a Service": api.patch("/api/v1/namespaces/default/services/any", {}),
         "list NetworkPolicies": api.get(NETWORK),
         "make a NetworkPolicy": api.post(NETWORK, {}),
         "patch the deny-all NetworkPolicy": api.patch(f"{NETWORK}/molt-quarantine", {}),
@@ -193,12 +195,12 @@ ALLOWED = {
     "rotate": {
         *("read a pod", "list pods", "patch a pod", "evict a pod", "read a namespace", "list Deployments"),
         *("list RotationPolicies", "tell a RotationPolicy", "make an Event"),
-        *("list nodes", "patch a node", "patch a Deployment"),  # within test_bounds
+        *("list nodes", "patch a node", "patch a Deployment", "list Services"),  # within test_bounds
     },
     "tag": {"read a pod", "patch a pod", "read a namespace"},
     "terminate": {"read a pod", "delete a pod", "evict a pod", "read a namespace"},
     "cordon": {"list nodes", "patch a node", "read a namespace"},
-    "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies"},
+    "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies", "list Services"},
     "dead-letter": set(),
 }
 

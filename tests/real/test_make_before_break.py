@@ -13,7 +13,7 @@ from tests.real.endpoints import REPLICAS, watched
 
 pytestmark = pytest.mark.real
 
-ROTATIONS = {"Replace": 50, "Relocate": 12, "Restart": 12}  # of each
+ROTATIONS = {"Replace": 50, "Relocate": 12, "Restart": 12, "Reconfigure": 12}  # of each
 
 
 @pytest.mark.timeout(300)

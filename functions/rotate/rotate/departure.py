@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt.outcome import MoltError
-from rotate import relocate
+from rotate import relocate, restart
 from rotate.replace import Why, hindrance, retire
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Way:
 
 def way(strategy: str, pod: Object, fleet: Fleet) -> Way:
     """Return by which strategy the pod moves when `strategy` is asked for."""
-    if strategy in ("Evict", "Restart"):
+    if strategy == "Evict" or strategy in restart.STRATEGIES:
         return Way(strategy)
     if obstacle := hindrance(pod, fleet):
         return Way("Evict", obstacle)

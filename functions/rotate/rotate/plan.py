@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from molt import guard, marks, pause
 from molt.due import Roll, managed, overdue
 from molt.workload import controller, is_terminating
-from rotate import departure, restart, undo
+from rotate import departure, restart, safety, undo
+from rotate.safety import Around
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +44,8 @@ class Scene:
 
     drained: frozenset[str] = frozenset()
     """The names of nodes that somebody drains."""
+    around: Around = field(default_factory=Around)
+    """What may select the pods of a workload that is due to be reconfigured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def choose(
         identity = fleet.uid if fleet else pod["metadata"]["uid"]
         if identity in told:
             continue
-        if policy.strategy == "Restart" and fleet and (reason := restart.untouched(fleet, pod)):
+        if policy.strategy in restart.STRATEGIES and fleet and (reason := restart.untouched(fleet, pod)):
             untouched.setdefault(identity, Stay(policy, pod, reason))
             continue
         told.add(identity)
@@ -161,6 +164,7 @@ def _restless(policy: RotationPolicy, pod: Object, fleet: Fleet, scene: Scene, n
     node = pod["spec"].get("nodeName")
     if node in scene.drained:
         return f"its node {node} is cordoned: a drain would move it, and a replacement might not fit"
-    if policy.strategy == "Restart":
-        return restart.lack(fleet, scene.of(fleet), policy.min_age, now)
-    return None
+    if policy.strategy not in restart.STRATEGIES:
+        return None
+    reason = restart.lack(fleet, scene.of(fleet), policy.min_age, now)
+    return reason or (safety.obstacle(policy, fleet, scene.around) if policy.dimensions else None)

@@ -13,6 +13,7 @@ it need what stays the same.
 | NodeCordoned        | somebody drains the node                                                     |           |
 | MinReady            | too few of a policy's pods are Ready                                         |           |
 | CannotRestart       | strategy Restart, and the workload has no rollout that would do              |           |
+| CannotReconfigure   | not labelled by its owner, or a dimension that would cut somebody off        |           |
 | OwnerUnknown        | a retiring pod does not say whose it was                                     |           |
 | Other               | anything else                                                                |           |
 | Paused              | the annotation `pause`, or the Deployment's own pause                        | yes       |
@@ -49,12 +50,13 @@ _PATTERNS = (
     ("MaxMoving", r"policy \S+, which selects it too, has its maxMoving"),
     ("MovesPerTick", r"\d+ moves have begun in this tick"),
     (STUCK, rf"a replacement of {_WORKLOAD} did not become Ready|it stays, since its replacement does not"),
-    (STUCK, rf"the last restart of {_WORKLOAD} was undone|its restart is undone"),
+    (STUCK, rf"the last (restart|reconfiguration) of {_WORKLOAD} was undone|its (restart|reconfiguration) is undone"),
     ("WorkloadNotReady", rf"{_WORKLOAD} has \d+ of \d+ pods Ready"),
     ("RolloutInProgress", rf"{_WORKLOAD} has a (rollout in progress|change that|disruption budget that)"),
     ("NodeCordoned", r"its node \S+ is cordoned"),
     ("MinReady", r"policy \S+ wants \S+ of its pods Ready"),
     ("CannotRestart", rf"{_WORKLOAD} (has no rollout of its own|is updated)"),
+    ("CannotReconfigure", rf"{_WORKLOAD} (is not labelled|cannot change its)"),
     ("OwnerUnknown", r"retiring, without a readable annotation"),
     ("", r"it is (gone|retiring no more|no longer one)|(pod|node) \S+ (is|changed)"),
 )

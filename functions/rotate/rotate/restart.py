@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 STAMP = "kubectl.kubernetes.io/restartedAt"
+STRATEGIES = ("Restart", "Reconfigure")
+"""Those by which the workload's own rollout replaces all of its pods."""
 RESOURCES = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS}
 
 

@@ -13,10 +13,11 @@ from molt import marks
 from molt.cluster import Blocked
 from molt.due import born
 from molt.outcome import PermanentError, TemporaryError
-from molt.workload import is_ready
-from rotate import notice, restart, stuck, survey
+from molt.workload import is_ready, is_terminating
+from rotate import notice, reconfigure, restart, stuck, survey
 from rotate.evict import evict_if
 from rotate.restart import RESOURCES
+from rotate.stuck import HOMELESS
 from rotate.undo import STUCK
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
         well = at is not None
         if at is not None:
             notice.post(cluster, notice.restarted(of, at, now))
-        return _end(cluster, of, *(("acted", "restarted") if well else ("skipped", "as before its restart")), well=well)
+        end = "reconfigured" if reconfigure.is_one(of.top) else "restarted"
+        return _end(cluster, of, *(("acted", end) if well else ("skipped", "as before its restart")), well=well)
     if at is None:
         return _return(cluster, of, pods, now, lack)
     cause = _cause(of, pods, now)
@@ -66,8 +68,16 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
         return "moving", f"restarts: {lack}"
     if marks.annotations_of(of.top).get(marks.RESTARTED_TEMPLATE) != restart.digest(of.top):
         return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {cause}")
-    reason = f"its restart is undone: {cause}"
-    _merge(cluster, of, restart.back(of.top, now))
+    return _undo(cluster, of, at, now, cause)
+
+
+def _undo(cluster: Cluster, of: Fleet, at: str, now: datetime, cause: str) -> tuple[str, str]:
+    """Give the workload back what it had."""
+    patch = reconfigure.back(of.top, now)
+    if patch is None:
+        return _end(cluster, of, "skipped", f"nobody can read how to go back from here: {cause}")
+    reason = f"its {'reconfiguration' if reconfigure.is_one(of.top) else 'restart'} is undone: {cause}"
+    _merge(cluster, of, patch)
     notice.undone(cluster, of, at, reason, now)
     return "skipped", reason
 
@@ -86,17 +96,28 @@ def _is_current(of: Fleet, pod: Object) -> bool:
 
 
 def _cause(of: Fleet, pods: Sequence[Object], now: datetime) -> str | None:
-    """Return why the restart will not end well, or None."""
+    """Return why the restart will not end well, or None; pods on their way out say nothing of those that come."""
     for condition in (of.top.get("status") or {}).get("conditions") or ():
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             return "ProgressDeadlineExceeded"
-    late = (pod for pod in pods if of.owns(pod) and not is_ready(pod) and born(pod) <= now - STUCK)
+        if condition["type"] == "ReplicaFailure" and condition.get("status") == "True":
+            since = marks.time_of(condition.get("lastTransitionTime"))
+            if since and since <= now - HOMELESS:
+                return marks.printable(f"no pod can be made: {condition.get('message') or condition.get('reason')}")
+    own = [pod for pod in pods if of.owns(pod)]
+    staying = [pod for pod in own if not is_terminating(pod)]
+    began = marks.time_of(marks.annotations_of(of.top).get(marks.RESTARTED_AT)) or now
+    late = (pod for pod in staying if not is_ready(pod) and max(began, born(pod)) <= now - STUCK)
     slow = next((f"pod {pod['metadata']['name']} is not Ready after ten minutes" for pod in late), None)
-    return stuck.of(of, pods, now) or slow
+    if reason := stuck.of(of, staying, now) or slow:
+        return reason
+    if len(own) < of.desired and max([began, *map(born, own)]) <= now - STUCK:  # only a Deployment says so itself
+        return f"{len(own)} of {of.desired} pods are there, and none was made for ten minutes"
+    return None
 
 
 def _end(cluster: Cluster, of: Fleet, outcome: str, reason: str, *, well: bool = False) -> tuple[str, str]:
-    _merge(cluster, of, restart.ended(of.top, well=well))
+    _merge(cluster, of, reconfigure.ended(of.top, well=well))
     return outcome, reason
 
 

@@ -5,15 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
-from molt.cluster import DAEMON_SETS, DEPLOYMENTS, NAMESPACES, NODES, PDBS, PODS, REPLICA_SETS, STATEFUL_SETS, NotFound
+from molt.cluster import (
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    NODES,
+    PDBS,
+    PODS,
+    REPLICA_SETS,
+    SERVICES,
+    STATEFUL_SETS,
+    NotFound,
+)
 from molt.workload import is_terminating
 from rotate import fleet, stranger
+from rotate.safety import Around
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from molt.cluster import Cluster
     from molt.itinerary import Workload
+    from molt.policy import RotationPolicy
     from rotate.fleet import Fleet
 
 Object = dict[str, Any]
@@ -80,6 +93,13 @@ def fleet_with(cluster: Cluster, kind: str, obj: Object) -> Fleet:
 def strangers(cluster: Cluster, namespace: str, pods: Collection[Object]) -> list[Fleet]:
     """Return the fleets of unknown kinds that the namespace's pods make up."""
     return stranger.fleets(pods, cluster.list(PDBS, namespace))
+
+
+def around(cluster: Cluster, namespace: str, policies: Iterable[RotationPolicy]) -> Around:
+    """Return what may select the pods of the namespace's workloads; nothing is read unless one of the policies asks."""
+    if not any(policy.dimensions for policy in policies):
+        return Around()
+    return Around(cluster.list(SERVICES, namespace), cluster.list(PDBS, namespace))
 
 
 def pods(cluster: Cluster, of: Fleet) -> list[Object]:

@@ -147,7 +147,8 @@ class Tick:
         if owners and self._drained is None:
             self._drained = survey.drained(self._cluster)
         space = survey.namespace(self._cluster, namespace)
-        return plan.Scene(space, pods, by_controller(fleets), self._drained or frozenset())
+        around = survey.around(self._cluster, namespace, (policy for policy, candidates in due if candidates))
+        return plan.Scene(space, pods, by_controller(fleets), self._drained or frozenset(), around)
 
     def _resume(self, pod: Object, scene: Scene, policies: Iterable[RotationPolicy]) -> bool:
         """Go on with a move that an earlier event began; tell whether the pod has left."""
@@ -188,7 +189,7 @@ class Tick:
             reason = f"{self._quota.cap} moves have begun in this tick, and a later one begins more"
             self._diary.add("skipped", move.pod, move.policy, reason)
             return
-        out = outset.begin(self._cluster, move, self._now)
+        out = outset.begin(self._cluster, move, self._now, self._keys)
         if not rehearsal and not out.begun:
             self._quota.give_back()
         if out.unsettles:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from molt import marks, pause
-from molt.cli import plot, rotation_key, timeline
+from molt.cli import combinations, plot, rotation_key, timeline
 from molt.cli.age import relative
+from molt.cli.combinations import Standing
 from molt.cli.coming import Coming, Place, Span, foretell, shades
 from molt.cli.options import ContextOption, JsonOption, StateOption, folder
 from molt.cli.output import EXIT_NO, EXIT_USAGE, complain, say, show_chart, show_json, show_table
@@ -45,6 +46,8 @@ class Plan:
     policy: RotationPolicy
     moves: list[Coming]
     later: int
+    standings: list[Standing]
+    """The combinations of its workloads, where it reconfigures them."""
 
 
 def plan(
@@ -60,6 +63,8 @@ def plan(
     json_: JsonOption = False,
 ) -> None:
     """Show the coming moves of rotation policies: of a file, of one by -n and name, else of all that the cluster has.
+
+    Of a policy that reconfigures, the combination that each workload has now, who chose it, and what is pinned.
 
     Times need the key: of the Secret molt/rotation-key, if you may read it, else of MOLT_ROTATION_KEY. Without it, and
     for the pods that come after, only ranges can be told. Nothing is changed. Exit code 1: a policy is wrong.
@@ -108,16 +113,19 @@ def _parsed(obj: dict[str, Any]) -> RotationPolicy | PolicyError:
 
 def _plan(api: Cluster, policy: RotationPolicy, keys: Keys | None, now: datetime, end: datetime) -> Plan:
     pods = api.list(PODS, policy.namespace, labels=policy.selector.query())
-    kinds = {owner.kind for pod in pods if (owner := top(pod))}
-    workloads = (
-        (f"{resource.kind}/{obj['metadata']['name']}", pause.of(obj))
+    owners = [owner for pod in pods if (owner := top(pod))]
+    workloads = {
+        f"{resource.kind}/{obj['metadata']['name']}": obj
         for resource in _WORKLOADS
-        if resource.kind in kinds
+        if resource.kind in {owner.kind for owner in owners}
         for obj in api.list(resource, policy.namespace)
-    )
-    coming = foretell(policy, pods, keys, Place(_namespace(api, policy.namespace), dict(workloads)), now)
+    }
+    pauses = {name: pause.of(obj) for name, obj in workloads.items()}
+    coming = foretell(policy, pods, keys, Place(_namespace(api, policy.namespace), pauses), now)
     near = [one for one in coming if (one.begin or one.due).earliest <= end]
-    return Plan(policy, near, len(coming) - len(near))
+    names = sorted({f"{owner.kind}/{owner.name}" for owner in owners} & workloads.keys() if policy.dimensions else ())
+    found = [combinations.standing(policy, name, workloads[name]) for name in names]
+    return Plan(policy, near, len(coming) - len(near), found)
 
 
 def _namespace(api: Cluster, name: str) -> dict[str, Any] | None:
@@ -142,6 +150,8 @@ def _show(plans: list[Plan], now: datetime, length: timedelta, keyless: str) -> 
         others = [f"{len(one.moves) - len(shown)} more pods begin to move in this time"] * (len(one.moves) > len(shown))
         others += [f"{one.later} later"] * bool(one.later)
         say("; ".join(others) or ("" if shown else "no pod is to move"))
+        if one.standings:
+            show_table(combinations.COLUMNS, combinations.rows(policy, one.standings, now))
     if keyless:
         say(f"Without the key only ranges can be told: {keyless}.", "yellow")
     say("A move waits besides until its workload is whole, and for maxMoving.")
@@ -186,7 +196,8 @@ def _as_json(one: Plan, now: datetime) -> dict[str, Any]:
     ]
     said = {"policy": f"{policy.namespace}/{policy.name}", "mode": policy.mode, "strategy": policy.strategy}
     said |= {"underAttackUntil": until} if (until := _under_attack(policy, now)) else {}
-    return {**said, "pods": pods, "later": one.later}
+    workloads = {"workloads": combinations.as_json(policy, one.standings)} if policy.dimensions else {}
+    return {**said, "pods": pods, "later": one.later, **workloads}
 
 
 def _span(span: Span | None) -> dict[str, str] | None:

@@ -124,15 +124,8 @@ class Reader:
         value = self.raw(name)
         if value is None:
             return default
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.problems.note(self.at(name), f"must be an integer, not {describe(value)}")
-            return default
-        if not least <= value <= most:
-            self.problems.note(self.at(name), f"{value} is not in {least}..{most}")
-            return default
-        return value
+        found = integer(value, self.at(name), self.problems, least=least, most=most)
+        return default if found is None else found
 
     def boolean(self, name: str, *, default: bool = False) -> bool:
         """Return true or false, or `default` when absent or wrong."""
@@ -214,6 +207,19 @@ def text(
     else:
         return value
     return ""
+
+
+def integer(value: Any, path: str, problems: Problems, *, least: int, most: int) -> int | None:
+    """Return `value` if it is an integer of `least`..`most`, a whole float too, else note why not and return None."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        problems.note(path, f"must be an integer, not {describe(value)}")
+    elif not least <= value <= most:
+        problems.note(path, f"{value} is not in {least}..{most}")
+    else:
+        return value
+    return None
 
 
 def describe(value: Any) -> str:

@@ -6,18 +6,21 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt.policy import amount, duration, manifest, selector, under_attack, windows
+from molt.policy import amount, duration, manifest, reconfigure, selector, under_attack, windows
 from molt.policy.amount import Amount
-from molt.policy.fields import Problems, Reader
+from molt.policy.fields import Problems, Reader, quote
 from molt.policy.windows import Hours
 
 if TYPE_CHECKING:
     from molt.haste import Alarm
+    from molt.policy.reconfigure import Dimension
     from molt.policy.selector import Selector
     from molt.policy.under_attack import UnderAttack
 
 KIND = "RotationPolicy"
 SHORTEST = timedelta(seconds=1)
+STRATEGIES = (*manifest.STRATEGIES, reconfigure.STRATEGY)
+"""Those of a step of an alert, and what takes a policy to say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class RotationPolicy:
     under_attack: UnderAttack | None = None
     alarm: Alarm | None = None
     """The last alarm that an alert has raised, by the policy's status; it may be over."""
+    dimensions: tuple[Dimension, ...] = ()
+    """What strategy Reconfigure changes; () for any other."""
 
 
 def parse(obj: Any) -> RotationPolicy:
@@ -58,6 +63,7 @@ def parse(obj: Any) -> RotationPolicy:
     problems = Problems()
     envelope, spec = manifest.open_manifest(obj, KIND, problems)
     attack = under_attack.read(spec)
+    strategy = spec.choice("strategy", STRATEGIES, default="Replace")
     policy = RotationPolicy(
         name=envelope.name,
         namespace=envelope.namespace,
@@ -66,15 +72,17 @@ def parse(obj: Any) -> RotationPolicy:
         mode=spec.choice("mode", manifest.MODES, default="DryRun"),
         selector=selector.parse(spec.object("selector", required=True)),
         lifetime=_lifetime(spec.object("lifetime", required=True)),
-        strategy=spec.choice("strategy", manifest.STRATEGIES, default="Replace"),
+        strategy=strategy,
         max_moving=amount.read(spec, "maxMoving", default=Amount(1)),
         min_age=duration.read(spec, "minAge", least=timedelta()),
         hours=_hours(spec),
         min_ready=amount.optional(spec, "minReady"),
         under_attack=attack,
         alarm=attack.alarm(obj) if attack else None,
+        dimensions=reconfigure.read(spec, strategy),
     )
     spec.close()
+    _note_what_it_selects_by(policy, spec)
     problems.settle()
     return policy
 
@@ -90,6 +98,15 @@ def _lifetime(reader: Reader) -> Lifetime:
         note(reader.path, f"min {duration.render(low)} is longer than max {duration.render(high)}")
     reader.close()
     return Lifetime(every, every, fixed=True) if has_every else Lifetime(low, high)
+
+
+def _note_what_it_selects_by(policy: RotationPolicy, reader: Reader) -> None:
+    """Note a label that would change, and by which the policy itself selects its pods."""
+    asked = {item.key for item in policy.selector.requirements}
+    for index, one in enumerate(policy.dimensions):
+        if one.field.kind == "label" and one.field.key in asked:
+            path = f"{reader.at('reconfigure')}[{index}].label.key"
+            reader.problems.note(path, f"the policy selects its pods by {quote(one.field.key)}")
 
 
 def _hours(reader: Reader) -> Hours:

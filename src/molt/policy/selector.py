@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _NAME = r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)"
 _PREFIX = r"([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?"
-_KEY = (re.compile(_PREFIX + _NAME), "a label key")
+KEY = (re.compile(_PREFIX + _NAME), "a label key")
 _VALUE = re.compile(_NAME + "?")
-_LONGEST_KEY = 317
+LONGEST_KEY = 317
 _LONGEST_VALUE = 63
 _MOST = 32
 
@@ -91,7 +91,7 @@ def _labels(reader: Reader) -> list[Requirement]:
     found = []
     for key, value in reader.object("matchLabels").pairs(most=_MOST):
         path = f"{reader.at('matchLabels')}[{quote(key)}]"
-        text(key, path, reader.problems, longest=_LONGEST_KEY, pattern=_KEY)
+        text(key, path, reader.problems, longest=LONGEST_KEY, pattern=KEY)
         found.append(Requirement(key, "In", (_value(value, path, reader),)))
     return found
 
@@ -100,7 +100,7 @@ def _expressions(reader: Reader) -> list[Requirement]:
     """Read matchExpressions."""
     found = []
     for expression in reader.objects("matchExpressions", most=_MOST):
-        key = expression.text("key", required=True, longest=_LONGEST_KEY, pattern=_KEY)
+        key = expression.text("key", required=True, longest=LONGEST_KEY, pattern=KEY)
         operator = expression.choice("operator", OPERATORS, required=True)
         values = [_value(value, where, reader) for where, value in expression.items("values", most=_MOST)]
         if operator in ("In", "NotIn") and not values:

@@ -219,17 +219,23 @@ def test_two_instances_that_make_before_they_break_miss_nothing(strategy: str, s
     _all_moved(world)
 
 
+@pytest.mark.parametrize("strategy", restart.STRATEGIES)
 @pytest.mark.parametrize("other", ["tick", "step"])
 @pytest.mark.parametrize("instances", [1, 2])
 @few
 @seeds
-def test_a_restart_is_one(other: str, instances: int, seed: int) -> None:
+def test_a_restart_is_one(strategy: str, other: str, instances: int, seed: int) -> None:
     """Two ticks, or a tick and an alert's step, of one or two instances: one rollout is for all that were due.
 
     The fake's rollout replaces all at once, so that the pods that serve say nothing here.
     """
     world = World()
-    world.cluster.policy(strategy="Restart")
+    top = world.cluster.objects["deployments", "shop", "web"]
+    top["metadata"]["labels"] = {marks.RECONFIGURABLE: "true"}
+    top["spec"]["template"] = {"spec": {"runtimeClassName": "a"}}
+    dimension = {"name": "runtime", "runtimeClassName": {"variants": ["a", "b", "c"]}}
+    spec: dict[str, Any] = {"reconfigure": [dimension]} if strategy == "Reconfigure" else {}
+    world.cluster.policy(strategy=strategy, **spec)
     stamps = set()
     watch = world.watch
 
@@ -244,6 +250,9 @@ def test_a_restart_is_one(other: str, instances: int, seed: int) -> None:
     world.run(seed, world.ticks(first), world.ticks(second) if other == "tick" else world.chain(second, 0, step))
     _all_moved(world)
     assert 2 == len(stamps), "none, and one"
+    if strategy == "Reconfigure" and other == "tick":
+        template = world.cluster.objects["deployments", "shop", "web"]["spec"]["template"]
+        assert template["spec"]["runtimeClassName"] in ("b", "c")
     top = world.cluster.objects["deployments", "shop", "web"]
     assert not {marks.RESTARTING, *marks.RESTART_ANNOTATIONS} & {*marks.labels_of(top), *marks.annotations_of(top)}
 

@@ -183,6 +183,8 @@ def _nothing(_: FakeCluster) -> None:
 
 
 EVICT, RESTART = {"strategy": "Evict"}, {"strategy": "Restart"}
+_BUILDS = {"name": "build", "image": {"container": "main", "variants": ["web:a", "web:b"]}}
+RECONFIGURE: dict[str, Any] = {"strategy": "Reconfigure", "reconfigure": [_BUILDS]}
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,7 @@ EVICT, RESTART = {"strategy": "Evict"}, {"strategy": "Restart"}
         (_static, _nothing, {}, [("NotMoved", 1)]),
         (_clone_set, _nothing, {}, [("NotMoved", 1)]),
         (_lone, _nothing, RESTART, [("CannotRestart", 3)]),
+        (_deployment, _nothing, RECONFIGURE, [("CannotReconfigure", 3)]),
         (_stateful_set, _on_delete, RESTART, [("CannotRestart", 3)]),
         (_stateful_set, _partition, RESTART, [("BelowPartition", 3)]),
         (_deployment, _young_one, {**RESTART, "minAge": "30m"}, [("TooYoung", 2)]),

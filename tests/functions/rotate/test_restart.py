@@ -350,6 +350,61 @@ def test_what_takes_too_long_is_undone(cluster: FakeCluster, clock: FakeClock, w
     assert ("skipped", True) == (outcome, said.endswith(expected)), said
 
 
+def test_pods_that_nobody_can_make_are_noticed(cluster: FakeCluster, clock: FakeClock) -> None:
+    """By the Deployment's own account, after two minutes: a quota may be full for a moment."""
+    _stuck(cluster, clock, phase="Pending")
+    failure: dict[str, Any] = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": "no such\naccount",
+    }
+    _top(cluster)["status"]["conditions"] = [failure]
+    for since in (None, marks.stamp(clock.now())):
+        failure["lastTransitionTime"] = since
+        assert ["moving"] == [outcome for outcome, _ in _trail(handle(TICK, cluster, clock))]
+    clock.time += timedelta(minutes=2)
+    failure["status"] = "False"
+    assert ["moving"] == [outcome for outcome, _ in _trail(handle(TICK, cluster, clock))]
+    failure["status"] = "True"
+    reason = "its restart is undone: no pod can be made: no such account"
+    assert [("skipped", reason)] == _trail(handle(TICK, cluster, clock))
+
+
+def test_old_pods_that_go_are_no_reason_to_go_back(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Two hours old, and not Ready since they are ending: a rollout is never without such pods."""
+    cluster.rolling = False
+    handle(TICK, cluster, clock)
+    first, second = cluster.pods()[:2]
+    first["metadata"]["deletionTimestamp"] = marks.stamp(clock.now())
+    first["status"] |= STUCK
+    second["status"]["conditions"], second["ready-at"] = [], None
+    clock.time += timedelta(minutes=9)
+    assert ["moving"] == [outcome for outcome, _ in _trail(handle(TICK, cluster, clock))]
+    clock.time += timedelta(minutes=1)
+    reason = f"its restart is undone: pod {second['metadata']['name']} is not Ready after ten minutes"
+    assert [("skipped", reason)] == _trail(handle(TICK, cluster, clock))
+
+
+def test_so_are_they_where_the_workload_says_nothing(clock: FakeClock) -> None:
+    """A StatefulSet's pod that is not made for ten minutes; one that is still on its way out is waited for."""
+    cluster = _cluster(clock, "StatefulSet")
+    top = _top(cluster, "StatefulSet")
+    top["status"] |= {"updateRevision": "a", "currentRevision": "a"}
+    cluster.rolling = False
+    handle(TICK, cluster, clock)
+    _top(cluster, "StatefulSet")["status"] |= {"updateRevision": "b"}
+    last = cluster.pods()[-1]
+    last["metadata"]["deletionTimestamp"] = marks.stamp(clock.now())
+    clock.time += timedelta(minutes=9)
+    assert ["moving"] == [outcome for outcome, _ in _trail(handle(TICK, cluster, clock))]
+    clock.time += timedelta(minutes=1)
+    assert ["moving"] == [outcome for outcome, _ in _trail(handle(TICK, cluster, clock))]
+    del cluster.objects["pods", "shop", last["metadata"]["name"]]
+    reason = "its restart is undone: 2 of 3 pods are there, and none was made for ten minutes"
+    assert [("skipped", reason)] == _trail(handle(TICK, cluster, clock))
+
+
 def test_a_stateful_set_is_helped_past_the_pod_that_it_waits_for(clock: FakeClock) -> None:
     """Its controller never ends a pod that is not Ready; what is of the old revision stays."""
     cluster = _cluster(clock, "StatefulSet")

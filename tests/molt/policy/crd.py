@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -71,22 +72,35 @@ def _defaulted(obj: Any, node: dict[str, Any]) -> Any:
 
 
 def _unknown(obj: Any, node: dict[str, Any], path: str) -> Iterator[str]:
-    """Yield unknown fields, and the doubles of a list that is a set."""
+    """Yield unknown fields, and the doubles of a list that is a set or a map."""
     if isinstance(obj, dict) and path != ".metadata" and "additionalProperties" not in node and "type" in node:
         yield from (f"unknown field {path}.{key}" for key in obj if key not in node.get("properties", {}))
     if isinstance(obj, list) and node.get("x-kubernetes-list-type") == "set":
         yield from (f"{path}: duplicate" for index, value in enumerate(obj) if value in obj[:index])
+    if isinstance(obj, list) and node.get("x-kubernetes-list-type") == "map":
+        keys = [[item.get(key) for key in node["x-kubernetes-list-map-keys"]] for item in obj if isinstance(item, dict)]
+        yield from (f"{path}: duplicate" for index, key in enumerate(keys) if key in keys[:index])
     for key, value, inner in _children(obj, node):
         yield from _unknown(value, inner, f"{path}.{key}")
 
 
 def _broken_rules(obj: Any, node: dict[str, Any], path: str) -> Iterator[str]:
     for rule in node.get("x-kubernetes-validations", []):
-        verdict = _compiled(rule["rule"]).eval(data={"self": obj})
+        verdict = _compiled(rule["rule"]).eval(data={"self": _typed(obj, node)})
         if verdict.type().name() != "BOOL" or not verdict.value():
             yield f"{path}: {rule['message']}"
     for key, value, inner in _children(obj, node):
         yield from _broken_rules(value, inner, f"{path}.{key}")
+
+
+def _typed(obj: Any, node: dict[str, Any]) -> Any:
+    """Return the value as rules see it: a float is no integer, be it whole, and no rule holds that looks at one."""
+    if isinstance(obj, float) and node.get("type") == "integer":
+        return math.nan
+    inner = {key: _typed(value, below) for key, value, below in _children(obj, node)}
+    if isinstance(obj, list):
+        return [inner.get(index, value) for index, value in enumerate(obj)]
+    return {**obj, **inner} if isinstance(obj, dict) else obj
 
 
 @cache

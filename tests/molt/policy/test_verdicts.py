@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from molt.policy import PolicyError, response, rotation
+from molt.policy.reconfigure import Dimension, Field
 from molt.policy.windows import Hours, Window
 from tests.molt.policy import crd
 from tests.molt.policy.verdicts import (
+    BUILD,
+    FULL_RECONFIGURE,
     FULL_RESPONSE,
     FULL_ROTATION,
     REMEDIES,
@@ -39,7 +42,7 @@ PATHS = {
 }
 MUTATIONS = [
     (kind, about, spec)
-    for kind, full in ((RESPONSE, FULL_RESPONSE), (ROTATION, FULL_ROTATION))
+    for kind, full in ((RESPONSE, FULL_RESPONSE), (ROTATION, FULL_ROTATION), (ROTATION, FULL_RECONFIGURE))
     for about, spec in mutations(full)
 ]
 
@@ -305,3 +308,17 @@ def test_a_rotation_policy_is_read_as_it_is_written() -> None:
         least.min_ready,
     )
     assert Hours() == least.hours
+
+
+def test_dimensions_are_read_as_they_are_written() -> None:
+    """Each has its field and its variants as texts; one that is pinned has one option."""
+    policy = rotation.parse(manifest(ROTATION, FULL_RECONFIGURE))
+    build, port, decoy, identity, pool, runtime, version = policy.dimensions
+    assert Dimension("build", Field("image", "main"), tuple(BUILD["image"]["variants"])) == build
+    assert Dimension("port", Field("port", "main", "http", "PORT"), ("8080", "9090"), "9090") == port
+    assert (("9090",), ("a b", "ä", "c")) == (port.options, decoy.options)
+    assert Field("environment", "main", "DB_HOST") == decoy.field
+    assert Dimension("identity", Field("serviceAccountName"), ("web.a", "b"), "b") == identity
+    assert Dimension("pool", Field("nodeSelector", "", "example.com/pool"), ("x", "y")) == pool
+    assert Dimension("runtime", Field("runtimeClassName"), ("gvisor", "kata")) == runtime
+    assert Dimension("version", Field("label", "", "version"), ("1.0", "2.0")) == version

@@ -57,6 +57,16 @@ def _window(about: str, *problems: str, **window: Any) -> Verdict:
     return _rotation(about, *found, windows=[{"cron": "0 2 * * *", "duration": "1h"} | window])
 
 
+def _reconfigure(about: str, *problems: str, dimensions: Any) -> Verdict:
+    found = tuple(f"spec.reconfigure{problem}" for problem in problems)
+    return _rotation(about, *found, strategy="Reconfigure", reconfigure=dimensions)
+
+
+def _dimension(about: str, *problems: str, **dimension: Any) -> Verdict:
+    found = [f"[1]{problem}" for problem in problems]
+    return _reconfigure(about, *found, dimensions=[BUILD, {"name": "under-test"} | dimension])
+
+
 def _selector(about: str, *problems: str, **selector: Any) -> Verdict:
     return _rotation(about, *problems, selector=selector)
 
@@ -132,6 +142,27 @@ BAD_ATTACKS: list[tuple[Any, tuple[str, ...]]] = [
     ({"factor": 4, "for": "1h", "until": "x"}, ("spec.underAttack.until: unknown field",)),
     ("now", ("spec.underAttack: must be an object, not a string",)),
 ]
+DIGEST = "sha256:" + "0" * 64
+BUILD: dict[str, Any] = {
+    "name": "build",
+    "image": {"container": "main", "variants": ["web:a", f"registry:5000/x/web@{DIGEST}"]},
+}
+PORT: dict[str, Any] = {"container": "main", "name": "http", "env": "PORT", "variants": [8080, 9090]}
+FULL_RECONFIGURE: dict[str, Any] = {
+    "selector": {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]},
+    "lifetime": {"every": "1h"},
+    "strategy": "Reconfigure",
+    "reconfigure": [
+        BUILD,
+        {"name": "port", "port": {**PORT, "pin": 9090}},
+        {"name": "decoy", "environment": {"container": "main", "name": "DB_HOST", "variants": ["a b", "ä", "c"]}},
+        {"name": "identity", "serviceAccountName": {"variants": ["web.a", "b"], "pin": "b"}},
+        {"name": "pool", "nodeSelector": {"key": "example.com/pool", "variants": ["x", "y"]}},
+        {"name": "runtime", "runtimeClassName": {"variants": ["gvisor", "kata"]}},
+        {"name": "version", "label": {"key": "version", "variants": ["1.0", "2.0"]}},
+    ],
+}
+KINDS = "image, port, environment, serviceAccountName, nodeSelector, runtimeClassName, label"
 
 LABELS = {"labels": {"a": "b"}}
 LEAKY = '"terminate" is not one of Keep, Terminate, CordonNode; did you mean "Terminate"?'
@@ -567,8 +598,169 @@ VERDICTS = [
     _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
     _rotation(
         "a strategy of a later version",
-        'spec.strategy: "Reconfigure" is not one of Evict, Replace, Relocate, Restart',
+        'spec.strategy: "Migrate" is not one of Evict, Replace, Relocate, Restart, Reconfigure',
+        strategy="Migrate",
+    ),
+    _response(
+        "a Reconfigure of an alert",
+        'spec.remedies[0].rotate.strategy: "Reconfigure" is not one of Evict, Replace, Relocate, Restart',
+        remedies=[{"rotate": {"strategy": "Reconfigure", "scope": "Workload"}}],
+    ),
+    # reconfigure
+    Verdict("every field of a Reconfigure", ROTATION, FULL_RECONFIGURE),
+    _rotation(
+        "a Reconfigure of nothing",
+        "spec.reconfigure: missing: strategy Reconfigure needs it",
         strategy="Reconfigure",
+    ),
+    _rotation("a Replace with dimensions", "spec.reconfigure: belongs to strategy Reconfigure", reconfigure=[BUILD]),
+    _reconfigure("no dimensions", ": must not be empty; leave it out instead", dimensions=[]),
+    _reconfigure("dimensions as an object", ": must be a list, not an object", dimensions={"build": BUILD}),
+    _reconfigure("a dimension of null", "[0]: must be an object, not null", dimensions=[None]),
+    _reconfigure("a dimension of text", "[1]: must be an object, not a string", dimensions=[BUILD, "port"]),
+    _reconfigure(
+        "nine dimensions",
+        ": has 9 items, more than 8",
+        dimensions=[
+            {"name": f"d{number}", "nodeSelector": {"key": f"k{number}", "variants": ["a", "b"]}} for number in range(9)
+        ],
+    ),
+    _reconfigure(
+        "two dimensions of a name",
+        "[1]: has the name of spec.reconfigure[0]",
+        dimensions=[BUILD, {"name": "build", "port": PORT}],
+    ),
+    _reconfigure(
+        "all pinned",
+        ": every dimension is pinned: there is nothing to choose",
+        dimensions=[{"name": "port", "port": {**PORT, "pin": 8080}}],
+    ),
+    *(
+        _reconfigure(
+            f"two dimensions of a field: {first}",
+            "[1]: changes the same as spec.reconfigure[0]",
+            dimensions=[{"name": "a", **first}, {"name": "b", **second}],
+        )
+        for first, second in [
+            ({"image": BUILD["image"]}, {"image": {"container": "main", "variants": ["x", "y"]}}),
+            ({"port": PORT}, {"port": {**PORT, "env": "OTHER", "variants": [1, 2]}}),
+            ({"port": PORT}, {"port": {**PORT, "name": "other", "variants": [1, 2]}}),
+            ({"port": PORT}, {"environment": {"container": "main", "name": "PORT", "variants": ["x", "y"]}}),
+            (
+                {"environment": {"container": "main", "name": "A", "variants": ["x", "y"]}},
+                {"environment": {"container": "main", "name": "A", "variants": ["x", "y"]}},
+            ),
+            ({"serviceAccountName": {"variants": ["a", "b"]}}, {"serviceAccountName": {"variants": ["c", "d"]}}),
+            ({"runtimeClassName": {"variants": ["a", "b"]}}, {"runtimeClassName": {"variants": ["c", "d"]}}),
+            (
+                {"nodeSelector": {"key": "a", "variants": ["x", "y"]}},
+                {"nodeSelector": {"key": "a", "variants": ["z", "y"]}},
+            ),
+            ({"label": {"key": "a", "variants": ["x", "y"]}}, {"label": {"key": "a", "variants": ["x", "z"]}}),
+        ]
+    ),
+    _reconfigure(
+        "fields that are much alike",
+        dimensions=[
+            {"name": "a", "environment": {"container": "main", "name": "A", "variants": ["x", "y"]}},
+            {"name": "b", "environment": {"container": "other", "name": "A", "variants": ["x", "y"]}},
+            {"name": "c", "nodeSelector": {"key": "A", "variants": ["x", "y"]}},
+            {"name": "d", "label": {"key": "A", "variants": ["x", "y"]}},
+            {"name": "e", "port": PORT},
+            {"name": "f", "port": {**PORT, "container": "other", "variants": [1, 65_535]}},
+        ],
+    ),
+    _reconfigure(
+        "two ports of a number",
+        "[1]: has port 9090, as has spec.reconfigure[0]",
+        dimensions=[
+            {"name": "a", "port": PORT},
+            {"name": "b", "port": {**PORT, "container": "x", "variants": [9090, 1]}},
+        ],
+    ),
+    *(
+        _dimension(f"a dimension of {found}", f": must have exactly one of {KINDS}", **found)
+        for found in ({}, {"image": None}, {"port": PORT, "runtimeClassName": {"variants": ["a", "b"]}})
+    ),
+    _dimension(
+        "a dimension of another kind",
+        ".volume: unknown field",
+        f": must have exactly one of {KINDS}",
+        volume={"variants": ["a", "b"]},
+    ),
+    _dimension("a name in capitals", '.name: "Port" is not a name such as build', name="Port", port=PORT),
+    _dimension("no name", ".name: missing", name=None, port=PORT),
+    _dimension("an image of nothing", ".image.container: missing", ".image.variants: missing", image={}),
+    _dimension(
+        "a port without its words",
+        ".port.name: missing",
+        ".port.env: missing",
+        ".port.container: missing",
+        port={"variants": [1, 2]},
+    ),
+    *(
+        _dimension(f"a port with {name} {value!r}", f".port.{name}: {said}", port=PORT | {name: value})
+        for name, value, said in [
+            ("name", "x" * 16, "has 16 characters, more than 15"),
+            ("name", "HTTP", '"HTTP" is not the name of a port'),
+            ("env", "1PORT", '"1PORT" is not the name of a variable'),
+            ("container", "a.b", '"a.b" is not the name of a container'),
+            ("variants", [8080], "has 1 items, and must have 2 at least"),
+            ("variants", list(range(1, 18)), "has 17 items, more than 16"),
+            ("variants", 8080, "must be a list, not an integer"),
+            ("pin", 80, '"80" is none of the variants'),
+            ("pin", "8080", "must be an integer, not a string"),
+            ("host", 1, "unknown field"),
+        ]
+    ),
+    *(
+        _dimension(
+            f"a port of {value!r}",
+            f".port.variants[2]: {said}",
+            port={**PORT, "variants": [8080, 9090, value]},
+        )
+        for value, said in [
+            (0, "0 is not in 1..65535"),
+            (65_536, "65536 is not in 1..65535"),
+            ("80", "must be an integer, not a string"),
+            (None, "must be an integer, not null"),
+            (80.5, "must be an integer, not a number"),
+            (80.0, "must be an integer, not a number"),
+            (True, "must be an integer, not a boolean"),
+            (9090, "9090 is listed twice"),
+        ]
+    ),
+    *(
+        _dimension(f"{kind} of {value!r}", f".{kind}.variants[1]: {said}", **{kind: words | {"variants": ["a", value]}})
+        for kind, words, value, said in [
+            ("image", {"container": "other"}, "web: 1", '"web: 1" is not a reference to an image'),
+            ("image", {"container": "other"}, "a", '"a" is listed twice'),
+            ("image", {"container": "other"}, "", "must not be empty"),
+            ("environment", {"container": "main", "name": "A"}, "x" * 1025, "has 1025 characters, more than 1024"),
+            ("serviceAccountName", {}, "A", '"A" is not the name of an object'),
+            ("runtimeClassName", {}, "a..b", '"a..b" is not the name of an object'),
+            ("nodeSelector", {"key": "pool"}, "a b", '"a b" is not a label value'),
+            ("label", {"key": "version"}, "x" * 64, "has 64 characters, more than 63"),
+        ]
+    ),
+    *(
+        _dimension(
+            f"a label {key}",
+            f'.label.key: "{key}" is a label that controllers tell pods by',
+            label={"key": key, "variants": ["a", "b"]},
+        )
+        for key in ("pod-template-hash", "controller-revision-hash", "molt-project.io/exempt")
+    ),
+    _dimension(
+        "a label that is none", '.label.key: "-" is not a label key', label={"key": "-", "variants": ["a", "b"]}
+    ),
+    *(
+        _rotation(
+            f"a label of {selector}",
+            f'spec.reconfigure[0].label.key: the policy selects its pods by "{key}"',
+            **FULL_RECONFIGURE | {"reconfigure": [{"name": "a", "label": {"key": key, "variants": ["a", "b"]}}]},
+        )
+        for selector, key in (("matchLabels", "app"), ("matchExpressions", "tier"))
     ),
     *(_rotation(f"a minimum of {value}", minReady=value) for value in (1, 10_000, "1%", "100%", None)),
     *(
