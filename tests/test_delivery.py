@@ -137,7 +137,8 @@ def test_an_event_outlives_its_last_try_in_kafka(kafka: list[dict[str, Any]]) ->
 
 
 def _all_tries(delivery: dict[str, Any]) -> float:
-    pauses: float = sum(duration.parse(delivery["backoffDelay"]) * 2**number for number in range(delivery["retry"]))
+    first = duration.parse(delivery["backoffDelay"])
+    pauses = sum(first * 2.0**number for number in range(delivery["retry"]))
     return pauses + (1 + delivery["retry"]) * duration.parse(delivery["timeout"])
 
 

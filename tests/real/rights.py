@@ -113,11 +113,21 @@ def _a_name(function: str, right: Right) -> str:
     return str(next((name for rule in rules for name in rule.get("resourceNames", ())), ""))
 
 
+def _a_namespace(function: str, right: Right) -> str:
+    """Return the namespace that the right is for, "" when it is for all."""
+    held = [role for role in roles(function) if any(right in _of(rule) for rule in role["rules"])]
+    return str(next((role["metadata"]["namespace"] for role in held if role["kind"] == "Role"), ""))
+
+
 def _may(api: Api, function: str, right: Right) -> bool:
-    """Ask the API server whether the function's account has a right, in every namespace, on what it is for."""
+    """Ask the API server whether the function's account has a right on what it is for.
+
+    In every namespace, or, of a Role, in its own.
+    """
     resource, _, subresource = right.resource.partition("/")
     attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource}
     attributes |= {"name": name} if (name := _a_name(function, right)) else {}
+    attributes |= {"namespace": space} if (space := _a_namespace(function, right)) else {}
     spec = {"user": f"system:serviceaccount:molt:{function}", "resourceAttributes": attributes}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     return bool(api.post(_REVIEWS, review).object()["status"]["allowed"])

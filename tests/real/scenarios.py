@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from dead_letter.handler import handle as keep
+from dead_letter.handler import handler as keeper
 from detect_router.handler import handle as route
-from molt import fence, ledger, marks
+from molt import dead_letters, fence, ledger, marks
 from molt.cluster import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -29,7 +31,8 @@ from molt.cluster import (
     NotFound,
     Resource,
 )
-from molt.cluster.resources import FENCES, LEDGERS
+from molt.cluster.resources import DEAD_LETTERS, FENCES, LEDGERS
+from molt.dead_letters import DeadLetter
 from molt.events import Event
 from molt.itinerary import Step
 from molt.lifetime import Keys
@@ -289,11 +292,24 @@ def _passes(stage: Stage, account: Account, resource: Resource, labels: str) -> 
     return not stage.admin.list(resource, stage.here.namespace, labels=labels)
 
 
-def keeps_a_letter(stage: Stage, account: Account) -> None:
-    """Ask the API for nothing."""
-    letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace})
-    assert isinstance(keep(letter, account, SystemClock()), DeadLettered)
-    assert [] == account.requests
+def keeps_letters(stage: Stage, account: Account) -> None:
+    """Keep a letter, keep it once more, and let go of one that is too old."""
+    letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace, "number": 2**64 - 1})
+    told = {"reason": "r", "code": "", "destination": "", "alert": ""}
+    old = dead_letters.render(letter, **told, now=SystemClock().now() - timedelta(days=31))
+    stage.admin.create(DEAD_LETTERS, old, dead_letters.NAMESPACE)
+    keep, name = keeper(), ""
+    try:
+        for _ in range(2):
+            outcome = keep(replace(letter, id="2"), account, SystemClock())
+            assert isinstance(outcome, DeadLettered)
+            name = outcome.letter["kept"]
+        (kept,) = stage.admin.list(DEAD_LETTERS, dead_letters.NAMESPACE)
+        assert (name, letter.data) == (kept["metadata"]["name"], DeadLetter.parse(kept).to_send().data)
+        assert "last" in kept["spec"]
+    finally:
+        for one in stage.admin.list(DEAD_LETTERS, dead_letters.NAMESPACE):
+            stage.admin.delete(DEAD_LETTERS, one["metadata"]["name"], dead_letters.NAMESPACE)
 
 
 def fences_the_first_of_all(stage: Stage, account: Account) -> None:
@@ -332,7 +348,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         "a pod of a kind that it does not know": moves_a_stranger,
         **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},
     },
-    "dead-letter": {"a letter": keeps_a_letter},
+    "dead-letter": {"letters": keeps_letters},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from molt.cli import dead_letters
 from molt.cli.breaker import reset
 from molt.cli.demo.command import demo
 from molt.cli.evidence import listing, show, verify
@@ -37,6 +38,11 @@ def build() -> typer.Typer:
     evidence.command()(show)
     evidence.command()(verify)
     app.add_typer(evidence, name="evidence")
+    letters = typer.Typer(help="Events that no function could handle.", no_args_is_help=True)
+    letters.command("list")(dead_letters.listing)
+    letters.command()(dead_letters.show)
+    letters.command()(dead_letters.retry)
+    app.add_typer(letters, name="dead-letters")
     breaker = typer.Typer(help="The circuit breakers of policies that did too much in a minute.", no_args_is_help=True)
     breaker.command()(reset)
     app.add_typer(breaker, name="breaker")
