@@ -137,9 +137,8 @@ def test_an_event_outlives_its_last_try_in_kafka(kafka: list[dict[str, Any]]) ->
 
 
 def _all_tries(delivery: dict[str, Any]) -> float:
-    first = duration.parse(delivery["backoffDelay"])
-    pauses = sum(first * 2.0**number for number in range(delivery["retry"]))
-    return pauses + (1 + delivery["retry"]) * duration.parse(delivery["timeout"])
+    first, retries = duration.parse(delivery["backoffDelay"]), int(delivery["retry"])
+    return sum(first * 2.0**number for number in range(retries)) + (1 + retries) * duration.parse(delivery["timeout"])
 
 
 def test_no_trigger_blocks_a_partition(kafka: list[dict[str, Any]]) -> None:
