@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from molt.cli import dead_letters
+from molt.cli.audit import audit
 from molt.cli.breaker import reset
 from molt.cli.demo.command import demo
 from molt.cli.evidence import listing, show, verify
@@ -17,7 +18,7 @@ from molt.cli.simulate import simulate
 from molt.cli.status import status
 from molt.cli.up import up
 
-_COMMANDS = (demo, up, send, explain, status, plan, release, simulate)  # in the order of `molt --help`
+_COMMANDS = (demo, up, send, explain, status, audit, plan, release, simulate)  # in the order of `molt --help`
 
 
 def build() -> typer.Typer:
