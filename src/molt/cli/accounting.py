@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from molt import marks
+from molt.embedded.runtime.ledger import TICK
 from molt.fate import FATES
 from molt.forward import TYPE as ALERT
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
-TICK: Final = "dev.knative.sources.ping"
 ROUTER: Final = "detect-router"
 ACTED: Final = "acted"
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
