@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from molt.cluster import Cluster
     from molt.outcome import Clock
 
-TRIES = 2  # of the client's own, for an API server that is away is what events die of; both within the time-out of 30 s
-PAUSE = 2.0  # seconds between them
+PAUSE = 2.0  # seconds before the second try
 EVERY = 50  # letters between two looks at how many there are
 
 
@@ -55,15 +54,12 @@ class Box:
 
 
 def _write(letter: Mapping[str, Any], cluster: Cluster, clock: Clock) -> None:
-    for left in reversed(range(TRIES)):
-        try:
-            _put(letter, cluster, clock)
-        except TemporaryError:
-            if not left:
-                raise
-            clock.sleep(PAUSE)
-        else:
-            return
+    """Try twice, for an API server that is away is what events die of; both are within the time-out of 30 s."""
+    try:
+        _put(letter, cluster, clock)
+    except TemporaryError:
+        clock.sleep(PAUSE)
+        _put(letter, cluster, clock)
 
 
 def _put(letter: Mapping[str, Any], cluster: Cluster, clock: Clock) -> None:
