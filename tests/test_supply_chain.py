@@ -30,7 +30,7 @@ FUNCTION = "dead-letter"  # the smallest
 
 
 def made(folder: Path, seed: str) -> Path:
-    """Build the tree of a function in a process of its own, from what the installer has fetched already, if that does."""
+    """Build the tree of a function in a process of its own, from what the installer has fetched already if it has."""
     target = folder / "app"
     command = [sys.executable, "-m", "image.tree", FUNCTION, str(target)]
     for offline in ("1", "0"):

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from molt import dead_letters
+from molt.cli.dead_letters import count
 from molt.cli.resend import post, resend
 from molt.cluster.resources import DEAD_LETTERS
 from molt.dead_letters import NAMESPACE, DeadLetter
 from molt.events import Event
 from tests.cli.conftest import Molt
 from tests.cli.door import FakeDoor
-from tests.embedded_cluster import RunningCluster
+from tests.embedded_cluster import RunningCluster, running_cluster
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -72,6 +73,25 @@ def test_there_are_none(molt: Molt, context: str, box: Box) -> None:
     assert [] == box.names()
     assert "No dead letters are kept.\n" == molt("dead-letters", "list", "--context", context).out
     assert [] == molt("dead-letters", "list", "--context", context, "--json").json
+
+
+def test_status_tells_of_them(molt: Molt, context: str, box: Box) -> None:
+    """How many there are, and where to look; nothing when there are none."""
+    assert 0 == molt("status", "--context", context, "--json").json["deadLetters"]
+    assert "Dead letters" not in molt("status", "--context", context).out
+    box.put("e1")
+    box.put("e2")
+    assert 2 == molt("status", "--context", context, "--json").json["deadLetters"]
+    assert (
+        "Dead letters: 2. What could not be done, and why: molt dead-letters list"
+        in molt("status", "--context", context).out
+    )
+
+
+def test_an_older_installation_has_none() -> None:
+    """It does not know the kind."""
+    with running_cluster(controllers=False) as bare:
+        assert 0 == count(bare.admin)
 
 
 def test_the_list_has_the_oldest_first(molt: Molt, context: str, box: Box) -> None:

@@ -13,7 +13,7 @@ from molt.cli.options import ContextOption, JsonOption, StateOption, folder
 from molt.cli.output import EXIT_ABSENT, EXIT_NO, EXIT_USAGE, complain, say, show_json, show_table
 from molt.cli.reach import cluster as reach
 from molt.cli.resend import Resent, resend
-from molt.cluster import Cluster
+from molt.cluster import Cluster, NotFound
 from molt.cluster.resources import DEAD_LETTERS
 from molt.dead_letters import NAMESPACE, DeadLetter
 from molt.outcome import PermanentError
@@ -102,6 +102,14 @@ def retry(
     _tell(sent, json_=json_)
     if not all(one.sent for one in sent):
         raise typer.Exit(EXIT_NO)
+
+
+def count(api: Cluster) -> int:
+    """Return how many dead letters are kept; none where an older molt is installed, which knows no such kind."""
+    try:
+        return len(api.list(DEAD_LETTERS, NAMESPACE, trim=lambda obj: {"metadata": obj["metadata"]}))
+    except NotFound:
+        return 0
 
 
 def _tell(sent: Sequence[Resent], *, json_: bool) -> None:
