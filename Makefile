@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 FUNCTIONS := $(wildcard functions/*)
 # The installer that checks the hashes of requirements.lock; pinned, as everything it installs is.
-UV_VERSION := 0.13.9
+INSTALLER := image/installer.txt
 STAMP := $(VENV)/.installed
 # Without Go the real control plane is left out, and the tests say so; CI sets this to nothing.
 TESTBED ?= --optional
@@ -13,15 +13,15 @@ ALERTS ?= 2000
 INPUTS ?= 50000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test quick lint types contracts lock chaos fuzz nightly testbed clean
+.PHONY: help demo up test quick lint types contracts lock sbom advisories chaos fuzz nightly testbed clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(STAMP): pyproject.toml requirements.lock $(FUNCTIONS:%=%/pyproject.toml)
+$(STAMP): pyproject.toml requirements.lock $(INSTALLER) $(FUNCTIONS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit("molt needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(INSTALLER)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --verify-hashes -c requirements.lock -e '.[simulate]' $(FUNCTIONS:%=-e ./%) --group dev
 	@touch $@
 
@@ -65,5 +65,11 @@ lock: $(STAMP) ## Resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --extra simulate --group dev --custom-compile-command 'make lock' --upgrade pyproject.toml -o requirements.lock
 
+sbom: $(STAMP) ## Write the bills of materials (CycloneDX), of the project and of each image, into sbom/
+	$(BIN)/python -m image.sbom sbom
+
+advisories: $(STAMP) ## Ask whether a pinned version is known to be vulnerable (pip-audit; exit code 3: nobody to ask)
+	$(BIN)/python -m image.advisories
+
 clean: ## Remove what the commands above made in this folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* sbom

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from molt.outcome import DeadLettered, Done, Ignored
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from molt.outcome import Outcome
 
 Fate = Literal["acted", "skipped", "ignored", "dead-lettered"]
+FATES: Final[tuple[str, ...]] = get_args(Fate)
 
 _SLIP_TYPES = "io.molt-project."
 

@@ -1,45 +1,42 @@
-"""Where the command line has the signing key from, and what it says when it has none."""
+"""What `molt dead-letters retry` signs anew, and what it does not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from molt import seal
-from molt.cli import signing_key
-from molt.cluster import NAMESPACES, Cluster
-from molt.cluster.resources import SECRETS
-from molt.embedded.runtime import install
-from molt.outcome import PermanentError
+from molt.cli.signing_key import renewing
+from molt.events import Event
+from molt.outcome import RefusedEvent
 from molt.seal import Seal
-from tests.embedded_cluster import running_cluster
 
-KEY = "k" * 32
-
-
-@pytest.fixture(scope="module")
-def admin() -> Iterator[Cluster]:
-    """Return a cluster with molt's namespace, as its administrator sees it."""
-    with running_cluster() as running:
-        running.admin.create(NAMESPACES, {"metadata": {"name": "molt"}})
-        yield running.admin
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SEAL = Seal((b"k" * 32,), "here")
+EVENT = Event("1", "/molt/detect-router", "io.molt-project.alert.routed.v1", {"a": 1}, extensions={"remedy": "tag"})
 
 
-def test_the_secret_comes_first_then_the_environment(admin: Cluster) -> None:
-    """What the functions have is what counts; without it, whoever knows the key may say it."""
-    none, why = signing_key.find(admin, {})
-    assert none is None
-    assert why == 'get secrets in namespace molt: secrets "signing-key" not found, and MOLT_SIGNING_KEY is not set'
-    said = {seal.KEY: KEY, seal.CLUSTER: "here"}
-    assert (Seal((KEY.encode(),), "here"), "the environment") == signing_key.find(admin, said)
-    with pytest.raises(PermanentError, match=r"^the environment: MOLT_SIGNING_KEY has 5 bytes"):
-        signing_key.find(admin, {seal.KEY: "short"})
-    install.ensure_signing_key(admin)
-    found, where = signing_key.find(admin, said)
-    assert "secret molt/signing-key" == where
-    key, cluster = (install.secret_value(admin, "molt", "signing-key", name) for name in ("key", "cluster"))
-    assert Seal((key.encode(),), cluster) == found
-    admin.merge(SECRETS, "signing-key", {"stringData": {"previous-key": KEY}}, "molt")
-    found, _ = signing_key.find(admin, {})
-    assert Seal((key.encode(), KEY.encode()), cluster) == found
+def _later() -> datetime:
+    return NOW + timedelta(days=7)
+
+
+def test_an_old_signature_is_made_anew() -> None:
+    """A week later the functions take the event again."""
+    old = SEAL.sign(EVENT, NOW)
+    with pytest.raises(RefusedEvent):
+        SEAL.check(old, _later())
+    SEAL.check(renewing(SEAL, _later)(old), _later())
+
+
+def test_what_was_altered_is_not_signed() -> None:
+    """To sign a forger's event would make it a true one."""
+    altered = replace(SEAL.sign(EVENT, NOW), data={"a": 2})
+    with pytest.raises(RefusedEvent):
+        renewing(SEAL, _later)(altered)
+
+
+@pytest.mark.parametrize(("seal", "event"), [(SEAL, EVENT), (None, SEAL.sign(EVENT, NOW))])
+def test_without_a_signature_or_a_key_an_event_stays_as_it_is(seal: Seal | None, event: Event) -> None:
+    """An alert has no signature, and who may not know the key sends what is there."""
+    assert event == renewing(seal, _later)(event)

@@ -6,12 +6,15 @@ import collections
 import json
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
 from molt import log
+from molt.cli import audit
+from molt.cli.accounting import Account, Record
 from molt.embedded.runtime import ledger
 from molt.embedded.runtime.runtime import Runtime
 from molt.embedded.runtime.state import StateFolder
@@ -31,6 +34,13 @@ def fates(folder: Path, expected: Sequence[str]) -> dict[str, list[tuple[str, st
         if line.get("fate") and line.get("type") != ledger.TICK:
             ends[str(line.get("alert") or line["event"])].append((line["fate"], line["reason"]))
     return ends
+
+
+def audited(folder: Path) -> Account:
+    """Return what `molt audit` says of a running runtime."""
+    record = Record()
+    audit._read_runtime(record, StateFolder(folder))
+    return record.account(datetime.now(UTC), timedelta(minutes=30))
 
 
 def post(runtime: Runtime, headers: Mapping[str, str], body: bytes) -> None:
@@ -66,6 +76,9 @@ def test_all_that_falcosidekick_was_seen_to_send(runtime: Runtime, folder: Path,
     assert FATES >= set(counts)
     assert len(recorded) == len(expected) == counts.total()
     assert all(reason for found in ends.values() for _, reason in found)
+    account = audited(folder)
+    assert (len(recorded), dict.fromkeys(FATES, 0) | counts) == (account.received, account.fates)
+    assert ((), (), (), {}) == (account.missing, account.under_way, account.unannounced, account.twice)
     no_traceback(folder)
 
 
@@ -80,6 +93,8 @@ def test_our_own_alerts_in_every_shape(runtime: Runtime, folder: Path) -> None:
     ends = fates(folder, expected)
     assert set(expected) == set(ends)
     assert all(len({fate for fate, _ in found}) == 1 for found in ends.values())
+    account = audited(folder)
+    assert (len(set(expected)), len(set(expected))) == (account.received, sum(account.fates.values()))
     no_traceback(folder)
 
 

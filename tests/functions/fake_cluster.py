@@ -302,13 +302,14 @@ class FakeCluster(Cluster):
             self.reconcile()
         self._answered()
 
-    def delete(
+    def delete(  # noqa: PLR0913 - as the client's
         self,
         resource: Resource,
         name: str,
         namespace: str | None = None,
         *,
         uid: str = "",
+        resource_version: str = "",
         grace_seconds: int | None = None,
         dry_run: bool = False,
     ) -> None:
@@ -316,6 +317,8 @@ class FakeCluster(Cluster):
         obj = self._find(resource, name, namespace)
         if uid and uid != obj["metadata"]["uid"]:
             raise Conflict("uid is another")
+        if resource_version and resource_version != obj["metadata"]["resourceVersion"]:
+            raise Conflict("resourceVersion is another")
         if not dry_run:
             del self.objects[resource.plural, namespace or "", name]
             self.reconcile()

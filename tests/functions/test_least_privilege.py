@@ -6,6 +6,7 @@ That it suffices is also proved over HTTP, where the embedded API server enforce
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import yaml
 
 from cordon.handler import handle as cordon
 from dead_letter.handler import handler as keeper
-from molt import fence, marks, seal
-from molt.cluster.resources import ADMISSION_POLICIES
+from molt import dead_letters, fence, marks, seal
+from molt.cluster.resources import ADMISSION_POLICIES, DEAD_LETTERS
 from molt.events import Event
 from molt.itinerary import Step
 from molt.lifetime import Keys
@@ -32,6 +33,7 @@ from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+ALERT = Event(id="a", source="https://falco.org", type="falco.rule.output.v1", data={})
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
 
 # A server-side apply is one PATCH, for which a real API server asks for `create` too where the object is not there yet.
@@ -226,7 +228,13 @@ def _evidence(*, checkpoint: bool = False) -> set[Right]:
 
 def _dead_letter() -> set[Right]:
     cluster, clock = _cluster("Deployment")
-    keeper()(refused("evidence", seal.UNSIGNED), cluster, clock)
+    keep = keeper()
+    old = dead_letters.render(ALERT, "r", code="", destination="", alert="", now=clock.now() - timedelta(days=40))
+    cluster.create(DEAD_LETTERS, old, dead_letters.NAMESPACE)
+    cluster.requests.clear()
+    for _ in range(2):
+        keep(replace(ALERT, id="another"), cluster, clock)
+    keep(refused("evidence", seal.UNSIGNED), cluster, clock)
     return _asked(cluster)
 
 
@@ -275,7 +283,6 @@ def test_the_account_is_the_functions_own(function: str) -> None:
     documents = list(yaml.safe_load_all((FUNCTIONS / function / "rbac.yaml").read_text(encoding="utf-8")))
     by_kind = {document["kind"]: document for document in documents}
     assert {"name": function, "namespace": "molt"}.items() <= by_kind["ServiceAccount"]["metadata"].items()
-    if "ClusterRoleBinding" in by_kind:
-        binding = by_kind["ClusterRoleBinding"]
-        assert by_kind["ClusterRole"]["metadata"]["name"] == binding["roleRef"]["name"]
+    for role, binding in ((kind, by_kind[f"{kind}Binding"]) for kind in ("ClusterRole", "Role") if kind in by_kind):
+        assert (role, by_kind[role]["metadata"]["name"]) == (binding["roleRef"]["kind"], binding["roleRef"]["name"])
         assert [{"kind": "ServiceAccount", "name": function, "namespace": "molt"}] == binding["subjects"]

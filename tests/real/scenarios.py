@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from dead_letter.handler import handler as keeper
 from dead_letter.refusal import REFUSED
 from detect_router.handler import handle as route
-from molt import fence, ledger, marks, seal
+from molt import dead_letters, fence, ledger, marks, seal
 from molt.cluster import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -30,7 +32,9 @@ from molt.cluster import (
     NotFound,
     Resource,
 )
-from molt.cluster.resources import FENCES, LEDGERS
+from molt.cluster.resources import DEAD_LETTERS, FENCES, LEDGERS
+from molt.dead_letters import DeadLetter
+from molt.events import Event
 from molt.itinerary import Step
 from molt.lifetime import Keys
 from molt.outcome import DeadLettered, Done, Skipped, SystemClock
@@ -341,6 +345,28 @@ def _is_reconfigured(stage: Stage, account: Account, name: str) -> bool:
     return marks.RESTARTING not in marks.labels_of(top)
 
 
+def keeps_letters(stage: Stage, account: Account) -> None:
+    """Keep a letter, keep it once more, and let go of one that is too old."""
+    letter = Event(id="1", source="/s", type="t", data={"of": stage.here.namespace, "number": 2**64 - 1})
+    told = {"reason": "r", "code": "", "destination": "", "alert": ""}
+    old = dead_letters.render(letter, **told, now=SystemClock().now() - timedelta(days=31))
+    stage.admin.create(DEAD_LETTERS, old, dead_letters.NAMESPACE)
+    keep, name = keeper(), ""
+    try:
+        for _ in range(2):
+            outcome = keep(replace(letter, id="2"), account, SystemClock())
+            assert isinstance(outcome, DeadLettered)
+            assert "kept" in outcome.letter, outcome.letter
+            name = outcome.letter["kept"]
+        found = stage.admin.list(DEAD_LETTERS, dead_letters.NAMESPACE)
+        assert [name] == [each["metadata"]["name"] for each in found]
+        assert letter.data == DeadLetter.parse(found[0]).to_send().data
+        assert "last" in found[0]["spec"]
+    finally:
+        for one in stage.admin.list(DEAD_LETTERS, dead_letters.NAMESPACE):
+            stage.admin.delete(DEAD_LETTERS, one["metadata"]["name"], dead_letters.NAMESPACE)
+
+
 def fences_the_first_of_all(stage: Stage, account: Account) -> None:
     """Make the part of the list that the pod stands in."""
     for shard in stage.admin.list(FENCES):
@@ -378,7 +404,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},
         "a reconfiguration": reconfigures,
     },
-    "dead-letter": {"a refusal": tells_of_a_refusal},
+    "dead-letter": {"letters": keeps_letters, "a refusal": tells_of_a_refusal},
 }
 
 

@@ -148,6 +148,9 @@ def _acts(api: Api) -> dict[str, Answer]:
         "patch another NetworkPolicy": api.patch(f"{NETWORK}/any", {}),
         "delete a NetworkPolicy": api.delete(f"{NETWORK}/any"),
         "delete a budget": api.delete("/apis/policy/v1/namespaces/default/poddisruptionbudgets/any"),
+        "list dead letters": api.get(f"{MOLT}/namespaces/molt/deadletters"),
+        "read a dead letter": api.get(f"{MOLT}/namespaces/molt/deadletters/any"),
+        "list dead letters of others": api.get(f"{MOLT}/namespaces/default/deadletters"),
         "list ResponsePolicies": api.get(f"{MOLT}/responsepolicies"),
         "relax a ResponsePolicy": api.patch(f"{MOLT}/responsepolicies/any", {}),
         "tell a ResponsePolicy": api.patch(f"{MOLT}/responsepolicies/any/status", {}),
@@ -201,7 +204,7 @@ ALLOWED = {
     "terminate": {"read a pod", "delete a pod", "evict a pod", "read a namespace"},
     "cordon": {"list nodes", "patch a node", "read a namespace"},
     "evidence": {"read a pod", "read a pod's log", "read a Deployment", "list NetworkPolicies", "list Services"},
-    "dead-letter": set(),
+    "dead-letter": {"list dead letters"},
 }
 
 

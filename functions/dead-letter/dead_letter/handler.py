@@ -1,32 +1,36 @@
-"""The dead-letter function: the end of what no function could handle, told in one log line."""
+"""The dead-letter function: the end of what no function could handle, told in a log line and kept to be sent again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dead_letter import letter
+from dead_letter.box import Box
 from dead_letter.refusal import Teller
 from molt.outcome import DeadLettered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from molt.cluster import Cluster
     from molt.events import Event
     from molt.outcome import Clock, Outcome
+    from molt.server import Handler
 
 FUNCTION = "dead-letter"
+TICK = "dev.knative.sources.ping"
 
 
-def handler() -> Callable[[Event, Cluster, Clock], Outcome]:
-    """Return the function's handler, which says why an event is here, and keeps all of it.
-
-    It never fails: there is no dead letter for the dead letter.
-    """
-    teller = Teller()
+def handler() -> Handler:
+    """Return the handler, with a memory of what it has kept and told of."""
+    box, teller = Box(), Teller()
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+        """Return why the event is here, and all of it. Never fails: there is no dead letter for the dead letter."""
+        told = letter.letter(event)
+        if event.type == TICK:
+            kept = {"notKept": "a tick of the clock: the next one does as well"}
+        else:
+            kept = box.keep(letter.to_keep(event, clock.now()), cluster, clock)
         teller.tell(event, cluster, clock.now())
-        return DeadLettered(letter.reason(event), letter.letter(event))
+        return DeadLettered(letter.reason(event), told | kept)
 
     return handle

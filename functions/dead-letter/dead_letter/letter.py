@@ -7,12 +7,13 @@ import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from molt import events, timestamps
+from molt import dead_letters, events, log, timestamps
 from molt.events import Event
 from molt.outcome import BadEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 CODE = "knativeerrorcode"
 DATA = "knativeerrordata"
@@ -65,6 +66,19 @@ def letter(event: Event) -> dict[str, Any]:
         "extensions": dict(event.extensions),
         "data": dict(event.data),
     }
+
+
+def to_keep(event: Event, now: datetime) -> dict[str, Any]:
+    """Return the object that the cluster keeps of the event."""
+    said = event.extensions
+    return dead_letters.render(
+        event,
+        reason(event),
+        code=said.get(CODE, ""),
+        destination=said.get(DEST, ""),
+        alert=log.alert_id(event.data) or "",
+        now=now,
+    )
 
 
 def _decoded(text: str) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from molt.outcome import Clock
 
 WAIT = timedelta(seconds=25)
-"""How long one event waits in all; well below the Trigger's delivery timeout of 60 s."""
+"""How long one event waits in all; well below the function's own time-out of 60 s and the Trigger's of 70 s."""
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 2.0

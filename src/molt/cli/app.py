@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from molt.cli import dead_letters
+from molt.cli.audit import audit
 from molt.cli.breaker import reset
 from molt.cli.demo.command import demo
 from molt.cli.evidence import listing, show, verify
@@ -16,7 +18,7 @@ from molt.cli.simulate import simulate
 from molt.cli.status import status
 from molt.cli.up import up
 
-_COMMANDS = (demo, up, send, explain, status, plan, release, simulate)  # in the order of `molt --help`
+_COMMANDS = (demo, up, send, explain, status, audit, plan, release, simulate)  # in the order of `molt --help`
 
 
 def build() -> typer.Typer:
@@ -37,6 +39,11 @@ def build() -> typer.Typer:
     evidence.command()(show)
     evidence.command()(verify)
     app.add_typer(evidence, name="evidence")
+    letters = typer.Typer(help="Events that no function could handle.", no_args_is_help=True)
+    letters.command("list")(dead_letters.listing)
+    letters.command()(dead_letters.show)
+    letters.command()(dead_letters.retry)
+    app.add_typer(letters, name="dead-letters")
     breaker = typer.Typer(help="The circuit breakers of policies that did too much in a minute.", no_args_is_help=True)
     breaker.command()(reset)
     app.add_typer(breaker, name="breaker")

@@ -8,9 +8,11 @@ from molt import seal
 from molt.cli.rotation_key import secret_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from molt.cluster import Cluster
+    from molt.events import Event
     from molt.seal import Seal
 
 SECRET = "signing-key"  # noqa: S105 - the name of it
@@ -24,3 +26,15 @@ def find(cluster: Cluster, environ: Mapping[str, str]) -> tuple[Seal | None, str
     PermanentError when what is there is no key, and the other errors of the cluster.
     """
     return secret_of(cluster, environ, SECRET, _SETTINGS, seal.of)
+
+
+def renewing(known: Seal | None, now: Callable[[], datetime]) -> Callable[[Event], Event]:
+    """Return what signs an event anew that was signed once: alerts never are, and a forgery stays one.
+
+    Without a seal the event is left as it is: functions take it as long as its signature is good.
+    """
+
+    def renew(event: Event) -> Event:
+        return known.renew(event, now()) if known and event.extensions.get(seal.SIGNATURE) else event
+
+    return renew

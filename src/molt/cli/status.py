@@ -8,7 +8,7 @@ from datetime import datetime
 import typer
 
 from molt import ledger, marks
-from molt.cli import affected, standing
+from molt.cli import affected, dead_letters, standing
 from molt.cli.affected import Affected
 from molt.cli.age import lasting, relative, seconds
 from molt.cli.options import ContextOption, JsonOption, StateOption, folder
@@ -28,7 +28,7 @@ def status(
     pods += [affected.moving(pod) for pod in api.list(PODS, labels=affected.SELECTOR_OF_MOVING)]
     responses = standing.answering(api.list(RESPONSE_POLICIES))
     rotations = standing.rotating(api.list(ROTATION_POLICIES))
-    breakers = ledger.opened(api, now)
+    breakers, letters = ledger.opened(api, now), dead_letters.count(api)
     if json_:
         aged = [{**asdict(pod), "age_seconds": seconds(pod.since, now)} for pod in pods]
         exposed = [{**asdict(one), "exposure_seconds": seconds(one.exposed_since, now)} for one in rotations]
@@ -38,12 +38,15 @@ def status(
                 "pods": aged,
                 "policies": policies,
                 "breakers": {policy: marks.stamp(end) for policy, end in breakers.items()},
+                "deadLetters": letters,
             }
         )
         return
     _show_pods(pods, now)
     for policy, end in breakers.items():
         say(f"The breaker of {policy} is open until {end:%H:%M:%S}Z. To close it: molt breaker reset {policy}")
+    if letters:
+        say(f"Dead letters: {letters}. What could not be done, and why: molt dead-letters list")
     _show_policies(responses, rotations, now)
 
 

@@ -184,21 +184,25 @@ class Cluster:
             "patch", "PATCH", resource, namespace, name, subresource=part, query=query, body=patch, content_type=MERGE
         )
 
-    def delete(
+    def delete(  # noqa: PLR0913 - what to delete, and every precondition that the API has
         self,
         resource: Resource,
         name: str,
         namespace: str | None = None,
         *,
         uid: str = "",
+        resource_version: str = "",
         grace_seconds: int | None = None,
         dry_run: bool = False,
     ) -> None:
         """Delete the object; with `uid` only that one, else Conflict. Raises NotFound when it is gone already.
 
+        With `resource_version` only the object as it was read, else Conflict.
         A lost answer is asked for again only with `uid`: by name alone a successor might be hit.
         """
-        options = {"apiVersion": "v1", "kind": "DeleteOptions"} | deletion(uid, grace_seconds, dry_run=dry_run)
+        options = {"apiVersion": "v1", "kind": "DeleteOptions"} | deletion(
+            uid, grace_seconds, dry_run=dry_run, resource_version=resource_version
+        )
         repeatable = bool(uid) or dry_run
         self._send("delete", "DELETE", resource, namespace, name, body=options, repeatable=repeatable)
 

@@ -69,6 +69,7 @@ RESPONSE_POLICIES = Resource("molt-project.io", "v1alpha1", "responsepolicies", 
 ROTATION_POLICIES = Resource("molt-project.io", "v1alpha1", "rotationpolicies", "RotationPolicy")
 LEDGERS = Resource("molt-project.io", "v1alpha1", "ledgers", "Ledger", namespaced=False)
 FENCES = Resource("molt-project.io", "v1alpha1", "fences", "Fence", namespaced=False)
+DEAD_LETTERS = Resource("molt-project.io", "v1alpha1", "deadletters", "DeadLetter")
 ADMISSION_POLICIES = Resource(
     "admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False
 )

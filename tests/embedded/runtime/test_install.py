@@ -65,7 +65,7 @@ def test_the_base_is_applied_in_the_order_that_it_needs(admin: Cluster) -> None:
     done = install.apply_all(admin, reversed(documents), SystemClock())
     assert done == install.apply_all(admin, documents, SystemClock())
     assert "molt" in {obj["metadata"]["name"] for obj in admin.list(NAMESPACES)}
-    assert 4 == len(admin.list(CRDS))
+    assert 5 == len(admin.list(CRDS))
     policy = admin.list(RESPONSE_POLICIES)[0]["metadata"]["name"]
     admin.merge(RESPONSE_POLICIES, policy, {"spec": {"mode": "Enforce"}})
     install.apply_all(admin, documents, SystemClock())

