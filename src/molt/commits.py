@@ -71,6 +71,7 @@ class Committer:
 def _together(
     connection: sqlite3.Connection, group: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]
 ) -> None:
+    """Commit the changes of a group; if that fails, each by itself: on a full disk one that frees room still can."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         results = [change(connection) for change, _ in group]
@@ -79,8 +80,11 @@ def _together(
         # A full disk may have rolled back already.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-        for _, future in group:
-            future.set_exception(StoreError(f"the store cannot write: {error}"))
+        if len(group) > 1:
+            for job in group:
+                _together(connection, [job])
+            return
+        group[0][1].set_exception(StoreError(f"the store cannot write: {error}"))
         return
     for (_, future), result in zip(group, results, strict=True):
         future.set_result(result)
