@@ -1,0 +1,1 @@
+"""Experiments that break things on purpose, and measure what that costs. Scripts: `python -m chaos.NAME`."""
