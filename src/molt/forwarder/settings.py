@@ -129,8 +129,8 @@ def _address(text: str) -> tuple[str, int] | None:
     """Return host and port; `[::1]:2802` is one of IPv6, `:2802` every address of the machine."""
     if not text:
         return None
-    host, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) <= 65_535) or (":" in host and host[0] != "["):  # noqa: PLR2004
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit() and int(port) <= 65_535) or (":" in host and host[0] != "["):  # noqa: PLR2004
         raise ValueError(f"{PREFIX}LISTEN is {text!r}, and must be HOST:PORT")
     return host.strip("[]"), int(port)
 

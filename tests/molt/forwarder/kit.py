@@ -58,7 +58,7 @@ class Broker:
 @contextmanager
 def brokering(context: ssl.SSLContext | None = None, broker: Broker | None = None) -> Iterator[Broker]:
     """Run a broker on loopback."""
-    broker = broker or Broker()
+    running = broker or Broker()
 
     class _Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -66,8 +66,8 @@ def brokering(context: ssl.SSLContext | None = None, broker: Broker | None = Non
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["content-length"]))
             given = {name.lower(): value for name, value in self.headers.items()}
-            status, headers = broker.answer(given)
-            broker.got.append((given, content))
+            status, headers = running.answer(given)
+            running.got.append((given, content))
             text = headers.pop("text", "").encode()
             self.send_response(status)
             for name, value in headers.items():
@@ -85,14 +85,14 @@ def brokering(context: ssl.SSLContext | None = None, broker: Broker | None = Non
         def handle_error(self, *_: object) -> None:
             """Say nothing of a client that has gone."""
 
-    with _Server(("127.0.0.1", broker.port), _Handler) as server:
+    with _Server(("127.0.0.1", running.port), _Handler) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        broker.port = server.server_port
+        running.port = server.server_port
         thread = threading.Thread(target=lambda: server.serve_forever(0.02))
         thread.start()
         try:
-            yield broker
+            yield running
         finally:
             server.shutdown()
             thread.join()

@@ -20,9 +20,11 @@ class Time:
     """A clock that is set by hand."""
 
     def __init__(self) -> None:
+        """Begin somewhere."""
         self.now = 1000.0
 
     def __call__(self) -> float:
+        """Return the time."""
         return self.now
 
 
@@ -335,7 +337,7 @@ def test_a_failure_waits_for_its_turn(opened: Opened, clock: Time) -> None:
     spool.close()
 
 
-def test_the_refused_are_kept_aside_and_are_the_first_to_go(opened: Opened, clock: Time) -> None:
+def test_the_refused_are_kept_aside_and_are_the_first_to_go(opened: Opened) -> None:
     """With the reason; they are never sent, push nothing out, and are forgotten, not dropped, for what is alive."""
     spool, outbox = opened(alerts=2)
     spool.take([_other("1")])
@@ -397,7 +399,7 @@ def test_many_windows_are_ended_in_parts(opened: Opened, clock: Time) -> None:
     spool.close()
 
 
-def test_one_forwarder_has_the_spool(opened: Opened, tmp_path: Path) -> None:
+def test_one_forwarder_has_the_spool(opened: Opened) -> None:
     """A second would send everything twice."""
     spool, _ = opened()
     with pytest.raises(StoreError, match="another forwarder is using it"):
@@ -438,11 +440,15 @@ def test_a_full_disk_refuses_and_still_lets_go_of_what_is_sent(opened: Opened) -
     spool, outbox = opened(window=0)
     pages = spool.tables.commit(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
     spool.tables.commit(lambda connection: connection.execute(f"PRAGMA max_page_count={pages + 4}").fetchone())
-    taken = []
+    taken: list[str] = []
+
+    def fill() -> None:
+        while True:
+            spool.take([_other(str(len(taken)))])
+            taken.append(str(len(taken)))
+
     with pytest.raises(StoreError, match="full"):
-        for number in range(1000):
-            spool.take([_other(str(number))])
-            taken.append(str(number))
+        fill()
     assert taken == _ids(outbox)
     spool.take([_other("again")])
     assert ["again"] == _ids(outbox)
