@@ -45,19 +45,18 @@ class Lines:
         A line that is longer than the limit is cut there, and the rest of it is passed over.
         """
         self.rest += chunk
-        whole = self.rest.splitlines(keepends=True)
-        self.rest = whole.pop() if whole and not last and not whole[-1].endswith(b"\n") else b""
+        *whole, self.rest = self.rest.split(b"\n")
         found = []
         for line in whole:
-            self.offset += len(line)
+            self.offset += len(line) + 1
             if not self.skipping and line.strip():
                 found.append((line[: LIMIT + 1], self.offset))
             self.skipping = False
-        if len(self.rest) > LIMIT:
+        if len(self.rest) > LIMIT or (last and self.rest):
             self.offset += len(self.rest)
-            if not self.skipping:
+            if not self.skipping and self.rest.strip():
                 found.append((self.rest[: LIMIT + 1], self.offset))
-            self.rest, self.skipping = b"", True
+            self.rest, self.skipping = b"", not last
         return found
 
 

@@ -191,7 +191,7 @@ def test_a_file_that_vanishes_is_waited_for(following: Following) -> None:
     assert ["2"] == following.read()
 
 
-def test_an_entry_that_cannot_be_opened_is_not_the_file(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_cannot_be_opened_is_not_the_file(following: Following) -> None:
     """It is gone between two looks."""
     following.write("1")
     following.read()
@@ -312,6 +312,7 @@ def test_a_pipe_is_left_when_stopped(following: Following, monkeypatch: pytest.M
 def test_offsets_are_those_after_each_line() -> None:
     """Empty lines count, and are not given; the last one may lack its end."""
     lines = Lines(10)
-    assert [(b"ab\n", 13), (b"cd\n", 17)] == lines.feed(b"ab\n\ncd\nef")
+    assert [(b"ab", 13), (b"cd", 17)] == lines.feed(b"ab\n\ncd\nef")
     assert [(b"efg", 20)] == lines.feed(b"g", last=True)
+    assert [] == lines.feed(b" ", last=True)
     assert [] == lines.feed(b"", last=True)
