@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 from molt import marks
 from molt.cluster import DEPLOYMENTS, NAMESPACES, PODS, RESPONSE_POLICIES
 from molt.embedded.runtime import ledger
+from molt.embedded.runtime.ledger import Ledger
 from molt.embedded.runtime.runtime import Settings, running
 from molt.embedded.runtime.state import StateFolder
 from molt.workload import is_ready
@@ -43,10 +44,11 @@ if TYPE_CHECKING:
     from molt.embedded.runtime.runtime import Runtime
 
 RULE = "Reverse Shell from Web Server"
-_SPACE = "chaos"
+_SPACES = "chaos-*"
+_PODS = 50  # of one Deployment, in a namespace of its own
 _NO_CLOCK = "0 0 1 1 *"
-_POLL = 0.2  # seconds
-_PATIENCE = 600.0  # seconds for any one step
+_POLL = 0.5  # seconds
+_PATIENCE = 1800.0  # seconds for any one step
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ class Census:
     def _follow(self) -> None:
         version = ""
         while not self._stop.is_set():
-            for _, pod in self.admin.session().watch(PODS, _SPACE, resource_version=version, timeout=2):
+            for _, pod in self.admin.session().watch(PODS, resource_version=version, timeout=2):
                 version = pod["metadata"]["resourceVersion"]
                 if marks.is_compromised(pod):
                     said = marks.annotations_of(pod)
@@ -163,7 +165,8 @@ def experiment(folder: Path, alerts: int, down: float, progress: Callable[[str],
         forwarder.kill()
         forwarder.start()
         result.kills = forwarder.kills
-        _until(lambda: _all_ended(settings.state.logs, expected, runtime))
+        seen = Ledger(settings.state.logs)
+        _until(lambda: _all_ended(seen, expected, runtime, progress))
         result.recovered_after = time.monotonic() - back
         _until(lambda: not _get(forwarder.port, "/status")["waiting"])
         result.resent = _posted(runtime.addresses.broker) - alerts
@@ -173,18 +176,20 @@ def experiment(folder: Path, alerts: int, down: float, progress: Callable[[str],
 
 def _pods(admin: Cluster, count: int) -> dict[str, dict[str, Any]]:
     """Make pods and the policy; return one alert for each pod, by its identity."""
-    admin.create(NAMESPACES, {"metadata": {"name": _SPACE}})
     limits = {"perWorkload": 10_000, "perMinute": 10_000}
-    match = {"rules": [RULE], "namespaces": [_SPACE]}
+    match = {"rules": [RULE], "namespaces": [_SPACES]}
     spec = {"mode": "Enforce", "order": 1, "match": match, "remedies": [{"quarantine": {}}], "limits": limits}
-    admin.create(RESPONSE_POLICIES, {"metadata": {"name": _SPACE}, "spec": spec})
+    admin.create(RESPONSE_POLICIES, {"metadata": {"name": "chaos"}, "spec": spec})
     labels = {"app": "web"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]}}
-    workload = {"replicas": count, "selector": {"matchLabels": labels}, "template": template}
-    admin.create(DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": workload}, _SPACE)
+    for first in range(0, count, _PODS):
+        space, replicas = f"chaos-{first}", min(_PODS, count - first)
+        admin.create(NAMESPACES, {"metadata": {"name": space}})
+        workload = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+        admin.create(DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": workload}, space)
 
     def ready() -> list[dict[str, Any]]:
-        return [pod for pod in admin.list(PODS, _SPACE, labels="app=web") if is_ready(pod)]
+        return [pod for pod in admin.list(PODS, labels="app=web") if is_ready(pod)]
 
     _until(lambda: len(ready()) == count)
     return {str(uuid.uuid4()): pod for pod in ready()}
@@ -222,9 +227,13 @@ def _send(forwarder: Forwarder, expected: dict[str, dict[str, Any]], seconds: fl
     connection.close()
 
 
-def _all_ended(logs: Path, expected: dict[str, dict[str, Any]], runtime: Runtime) -> bool:
+def _all_ended(
+    seen: Ledger, expected: dict[str, dict[str, Any]], runtime: Runtime, progress: Callable[[str], None]
+) -> bool:
     runtime.keep()
-    return set(expected) <= set(ledger.read(logs))
+    ended = len(expected.keys() & seen.fates().keys())
+    progress(f"{ended} of {len(expected)} alerts have their end")
+    return ended == len(expected)
 
 
 def _judge(result: Result, census: Census, logs: Path, expected: dict[str, dict[str, Any]]) -> None:
