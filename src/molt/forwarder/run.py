@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from molt import log
 from molt.commits import StoreError
@@ -26,6 +26,7 @@ from molt.listening import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import BufferedReader
 
     from molt.forwarder.settings import Settings
     from molt.forwarder.tls import Renewed
@@ -159,7 +160,7 @@ def _tidy(made: Forwarder) -> None:
 def _read(made: Forwarder) -> None:
     reader = Reader(made.spool.take, item, made.stop)
     if made.settings.file == STDIN:
-        stream(sys.stdin.buffer, reader)
+        stream(cast("BufferedReader", sys.stdin.buffer), reader)
         return
     path = Path(os.path.abspath(made.settings.file))  # noqa: PTH100 - a link is followed anew each time
     Tail(path, made.spool.position(str(path)), reader).run()

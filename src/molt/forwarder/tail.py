@@ -12,7 +12,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from molt import log
 from molt.commits import StoreError
@@ -22,7 +22,7 @@ from molt.forwarder.wire import LIMIT
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-    from io import FileIO
+    from io import BufferedReader, BytesIO, FileIO
 
 FUNCTION = "forwarder"
 _HEAD = 256  # bytes that tell a file from another of the same inode
@@ -106,10 +106,10 @@ class Reader:
         return False
 
 
-def stream(source: BinaryIO, reader: Reader) -> None:
+def stream(source: BufferedReader | BytesIO, reader: Reader) -> None:
     """Read standard input, or another pipe, to its end. What is in the pipe when we are killed is its writer's loss."""
     lines = Lines()
-    while not reader.stop.is_set() and (chunk := os.read(source.fileno(), _CHUNK)):
+    while not reader.stop.is_set() and (chunk := source.read1(_CHUNK)):
         if not reader.give(lines.feed(chunk), _nowhere):
             return
     reader.give(lines.feed(b"", last=True), _nowhere)
