@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,28 @@ def test_of_a_group_only_what_cannot_be_written_fails(tmp_path: Path) -> None:
     assert [1] == failures
     with pytest.raises(StoreError, match="closed"):
         committer.commit(lambda _: None)
+
+
+def test_what_was_handed_in_before_the_end_is_committed() -> None:
+    """More than one group of it, and the end among the last."""
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        held.set()
+        go_on.wait(20)
+
+    committer = Committer(lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
+    holding = threading.Thread(target=committer.commit, args=(hold,))
+    holding.start()
+    held.wait(20)
+    futures: list[Future[int]] = [Future() for _ in range(300)]
+    for number, future in enumerate(futures):
+        committer._queue.put((lambda _, number=number: number, future))  # type: ignore[misc]
+    closing = threading.Thread(target=committer.close)
+    closing.start()
+    while committer._queue.qsize() < 301:
+        held.wait(0.001)
+    go_on.set()
+    for thread in (holding, closing):
+        thread.join()
+    assert list(range(300)) == [future.result(0) for future in futures]

@@ -65,6 +65,8 @@ def brokering(context: ssl.SSLContext | None = None, broker: Broker | None = Non
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["content-length"]))
+            if len(content) < int(self.headers["content-length"]):
+                return  # its sender was killed
             given = {name.lower(): value for name, value in self.headers.items()}
             status, headers = running.answer(given)
             running.got.append((given, content))

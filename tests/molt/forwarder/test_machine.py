@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -165,5 +166,5 @@ class SpoolMachine(RuleBasedStateMachine):
         assert len(self.acknowledged) == status["received"] - status["again"]
 
 
-TestSpool = SpoolMachine.TestCase
-TestSpool.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestSpool = pytest.mark.timeout(600)(SpoolMachine.TestCase)  # each step waits for the disk
+TestSpool.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

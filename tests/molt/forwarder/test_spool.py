@@ -273,6 +273,22 @@ def test_drops_are_told_in_batches_that_do_not_grow(opened: Opened, clock: Time)
     spool.close()
 
 
+def test_a_batch_that_another_has_told_of_is_not_told_again(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two senders see it, and the second comes too late."""
+    spool, outbox = opened(alerts=1)
+    spool.take([_other("1", "Debug")])
+    spool.take([_other("2", "Notice")])
+    commit = spool.tables.commit
+
+    def late(change: Callable[[sqlite3.Connection], object]) -> object:
+        commit(lambda connection: connection.execute("DELETE FROM drops").rowcount)
+        return commit(change)
+
+    monkeypatch.setattr(spool.tables, "commit", late)
+    assert outbox.drops() is None
+    spool.close()
+
+
 def test_bytes_are_bounded_as_rows_are(opened: Opened) -> None:
     """A large alert drops as many small ones as it needs, and none when that would not do."""
     small, large = _other("1", "Notice"), _other("2", "Critical")

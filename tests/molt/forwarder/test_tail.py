@@ -116,6 +116,15 @@ def test_rotation_by_renaming(following: Following) -> None:
     assert ["5"] == following.read()
 
 
+def test_what_comes_between_the_last_look_and_the_new_file_is_read(following: Following) -> None:
+    """The old file is left only at its end."""
+    following.write("1")
+    assert ["1"] == following.read()
+    following.write("2")
+    assert following.tail._leave()
+    assert ["2"] == following.read()
+
+
 def test_a_rotation_while_nobody_looked(following: Following) -> None:
     """The old file is found by its inode, whatever its name is now, and read to its end first."""
     following.write("1")
