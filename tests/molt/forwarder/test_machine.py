@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from molt.forwarder.outbox import Outbox, Waiting
 from molt.forwarder.room import Limits
 from molt.forwarder.spool import Full, Item, Spool
+from molt.forwarder.tables import REJECTED
 from molt.priority import Priority
 
 ROWS, BYTES, WINDOW = 5, 4000, 10.0
@@ -99,8 +100,12 @@ class SpoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.acknowledged)
     @rule(data=st.data())
     def again(self, data: st.DataObject) -> None:
-        """Send one again, whose acknowledgment was not heard: nothing changes but the count."""
-        made = self.acknowledged[data.draw(st.sampled_from(sorted(self.acknowledged)))]
+        """Send one that is known again, whose acknowledgment was not heard: nothing changes but the count."""
+        known = {
+            *list(self.acknowledged)[-ROWS:],
+            *(name for name, urgency in self._rows().items() if urgency < REJECTED),
+        }
+        made = self.acknowledged[data.draw(st.sampled_from(sorted(known)))]
         before = self.outbox.status()
         self.spool.take([made])
         after = self.outbox.status()
