@@ -23,13 +23,10 @@ import time
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from molt.forwarder.door import Door
 from molt.forwarder.wire import Response
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _DEAD = "http://127.0.0.1:1/"
 _FULL = 2000  # alerts that the full spool holds
@@ -77,16 +74,14 @@ class _Forwarder:
         self.spool = Path(folder, "spool")
         settings = {"BROKER": broker, "SPOOL": str(self.spool), "LISTEN": "127.0.0.1:0", "GRACE": "0", **given}
         environ = {**os.environ, **{f"MOLT_FORWARD_{name}": text for name, text in settings.items()}}
-        command = [sys.executable, "-m", "molt.forwarder"]
-        self.process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
-        self.port = next(json.loads(line)["port"] for line in self._lines() if '"listening"' in line)
-        threading.Thread(target=lambda: list(self._lines()), daemon=True).start()
+        log = Path(folder, "log")
+        with log.open("w", encoding="utf-8") as out:
+            self.process = subprocess.Popen([sys.executable, "-m", "molt.forwarder"], env=environ, stdout=out)
+        while '"listening"' not in (said := log.read_text(encoding="utf-8")):
+            time.sleep(0.02)
+        self.port = next(json.loads(line)["port"] for line in said.splitlines() if '"listening"' in line)
 
-    def _lines(self) -> Iterator[str]:
-        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
-        yield from self.process.stdout
-
-    def __enter__(self) -> _Forwarder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,7 +142,7 @@ def full(senders: int) -> dict[str, float]:
         _rate(forwarder.port, range(_FULL), senders)
         before = forwarder.resident()
         rate = _rate(forwarder.port, range(_FULL, 3 * _FULL), senders)
-        size = sum(file.stat().st_size for file in Path(folder).iterdir()) / 2**20
+        size = sum(file.stat().st_size for file in Path(folder).glob("spool*")) / 2**20
         return {"per_s": rate, "mb_before": before, "mb_after": forwarder.resident(), "disk_mb": size}
 
 
