@@ -60,7 +60,7 @@ def test_every_setting_has_its_option() -> None:
     """One name for both, and the help has it."""
     documented = {word for word in (settings.__doc__ or "").split() if word.startswith(settings.PREFIX)}
     assert forward in [command.callback for command in build().registered_commands]
-    names = {name.upper() for name in forward.__annotations__} - {"CONTEXT", "RETURN"}
+    names = {name.upper() for name in forward.__annotations__} - {"CONTEXT"}
     expected = {name.removeprefix(settings.PREFIX).rstrip(",") for name in documented}
     assert names - expected == {"KEY", "BROKER_KEY"}
     assert not expected - names

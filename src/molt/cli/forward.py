@@ -1,10 +1,10 @@
 """`molt forward`: alerts of a Falco into a broker, kept on the disk on their way."""
-# ruff: noqa: ARG001 - what was given is read from the context: one parser for options and environment
 
 from __future__ import annotations
 
+import inspect
 import threading
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,54 +12,59 @@ from molt.cli.interrupt import interruptible
 from molt.cli.output import EXIT_USAGE, complain
 from molt.forwarder import run, settings
 
+_OPTIONS = {
+    "broker": "Where events go: http(s)://HOST/NAMESPACE/BROKER.",
+    "spool": "The file in which alerts wait; made if needed.",
+    "listen": f'HOST:PORT of the door for alerts: {settings.LISTEN}; "" for none.',
+    "file": "A file that Falco writes, followed; - is standard input.",
+    "window": "Seconds in which the same rule for the same pod is a repeat: 30; 0: never.",
+    "max_alerts": "How many alerts wait at most: 100000.",
+    "max_bytes": "How many bytes they take at most: 268435456.",
+    "connections": "Connections to the broker: 4.",
+    "timeout": "Seconds to wait for the broker's answer: 30.",
+    "grace": "Seconds for which, once told to end, what waits is sent: 10.",
+    "node": "Our name in events about ourselves: the host's.",
+    "cert": "PEM file: TLS at the door, our certificate.",
+    "key": "PEM file: TLS at the door, our key.",
+    "client_ca": "PEM file: let in only whom it vouches for.",
+    "token_file": "Let in only who shows the bearer token in this file.",
+    "broker_ca": "PEM file: whom to trust as the broker.",
+    "broker_cert": "PEM file: who we are to the broker.",
+    "broker_key": "PEM file: the key to it.",
+    "broker_token_file": "The bearer token in this file is shown to the broker.",
+}
 
-def _option(text: str, *names: str) -> typer.models.OptionInfo:
-    variable = names[0].removeprefix("--").replace("-", "_").upper()
-    made: typer.models.OptionInfo = typer.Option(*names, help=f"{text} [env: {settings.PREFIX}{variable}]")
-    return made
 
-
-def forward(
-    context: typer.Context,
-    broker: Annotated[str | None, _option("Where events go: http(s)://HOST/NAMESPACE/BROKER.", "--broker")] = None,
-    spool: Annotated[str | None, _option("The file in which alerts wait; made if needed.", "--spool")] = None,
-    listen: Annotated[
-        str | None, _option(f'HOST:PORT of the door for alerts, {settings.LISTEN}; "" for none.', "--listen")
-    ] = None,
-    file: Annotated[str | None, _option("A file that Falco writes, followed; - is standard input.", "--file")] = None,
-    window: Annotated[
-        str | None, _option("Seconds in which the same rule for the same pod is a repeat: 30; 0: never.", "--window")
-    ] = None,
-    max_alerts: Annotated[str | None, _option("How many alerts wait at most: 100000.", "--max-alerts")] = None,
-    max_bytes: Annotated[str | None, _option("How many bytes they take at most: 268435456.", "--max-bytes")] = None,
-    connections: Annotated[str | None, _option("Connections to the broker: 4.", "--connections")] = None,
-    timeout: Annotated[str | None, _option("Seconds to wait for the broker's answer: 30.", "--timeout")] = None,
-    grace: Annotated[
-        str | None, _option("Seconds for which, once told to end, what waits is sent: 10.", "--grace")
-    ] = None,
-    node: Annotated[str | None, _option("Our name in events about ourselves: the host's.", "--node")] = None,
-    cert: Annotated[str | None, _option("PEM file: TLS at the door, our certificate.", "--cert")] = None,
-    key: Annotated[str | None, _option("PEM file: TLS at the door, our key.", "--key")] = None,
-    client_ca: Annotated[str | None, _option("PEM file: let in only whom it vouches for.", "--client-ca")] = None,
-    token_file: Annotated[str | None, _option("Let in only who shows this bearer token.", "--token-file")] = None,
-    broker_ca: Annotated[str | None, _option("PEM file: whom to trust as the broker.", "--broker-ca")] = None,
-    broker_cert: Annotated[str | None, _option("PEM file: who we are to the broker.", "--broker-cert")] = None,
-    broker_key: Annotated[str | None, _option("PEM file: the key to it.", "--broker-key")] = None,
-    broker_token_file: Annotated[
-        str | None, _option("The bearer token that the broker gets.", "--broker-token-file")
-    ] = None,
-) -> None:
+def forward(context: typer.Context, **given: str | None) -> None:
     """Take alerts from Falco or Falcosidekick, and get each to the broker, however long that takes.
 
     POST alerts to the door, or let a file be followed. GET /status there tells what waits.
     """
-    given = {name: value for name, value in context.params.items() if value is not None}
-    environ = {**context.obj, **{f"{settings.PREFIX}{name.upper()}": value for name, value in given.items()}}
+    told = {f"{settings.PREFIX}{name.upper()}": value for name, value in given.items() if value is not None}
     try:
         with interruptible():
-            run.run(settings.read(environ), threading.Event())
+            run.run(settings.read({**context.obj, **told}), threading.Event())
     except KeyboardInterrupt:
         return
     except ValueError as error:
         complain(str(error))
         raise typer.Exit(EXIT_USAGE) from None
+
+
+def _parameter(name: str, text: str) -> inspect.Parameter:
+    """Return the option as Typer reads it: a text, since the settings' one parser says what is wrong with it."""
+    variable = f"{settings.PREFIX}{name.upper()}"
+    made: Any = typer.Option(f"--{name.replace('_', '-')}", help=f"{text} [env: {variable}]")
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=Annotated[str | None, made])
+
+
+def _described() -> None:
+    """Give the command a parameter for each option."""
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [context, *(_parameter(name, text) for name, text in _OPTIONS.items())]
+    forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    forward.__annotations__ = {one.name: one.annotation for one in parameters}
+
+
+_described()
