@@ -19,7 +19,7 @@ COPY functions/${FUNCTION} functions/${FUNCTION}
 RUN uv venv /app \
  && uv pip install --python /app/bin/python --no-cache --verify-hashes -c requirements.lock . "./functions/${FUNCTION}${EXTRAS}" \
  && rm -rf /app/lib/python3.*/site-packages/molt/embedded /app/lib/python3.*/site-packages/molt/cli* \
-      /app/lib/python3.*/site-packages/molt/simulate /app/bin/molt \
+      /app/lib/python3.*/site-packages/molt/simulate /app/lib/python3.*/site-packages/molt/forwarder /app/bin/molt \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/lib \
  && printf 'import runpy\n\nrunpy.run_module("%s", run_name="__main__")\n' "$(echo "${FUNCTION}" | tr - _)" > /app/function.py
 

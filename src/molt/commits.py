@@ -37,13 +37,20 @@ class Committer:
 
     def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run `change` in a transaction and return its result once it is durable. Raises StoreError."""
+        return self.submit(change).result()
+
+    def submit(self, change: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Hand `change` in, to be run after those before it; the future has its result, or a StoreError.
+
+        Raises StoreError once it is closed.
+        """
         future: Future[T] = Future()
         with self._door:
             if not self._open:
                 message = "the store is closed"
                 raise StoreError(message)
             self._queue.put((change, future))
-        return future.result()
+        return future
 
     def close(self) -> None:
         """Commit what was handed in, and stop."""

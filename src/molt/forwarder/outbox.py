@@ -12,7 +12,8 @@ from molt.forwarder.tables import REJECTED
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from molt.forwarder.spool import Spool
 
@@ -75,8 +76,12 @@ class Outbox:
         with self._claiming:
             self._air.discard(waiting.seq)
 
-    def sent(self, waiting: Waiting) -> None:
-        """Forget what the broker has; a repeat that came meanwhile has taken its place and stays. Raises StoreError."""
+    def sent(self, waiting: Waiting, failed: Callable[[BaseException], None] | None = None) -> None:
+        """Forget what the broker has; a repeat that came meanwhile has taken its place and stays. Raises StoreError.
+
+        With `failed` it does not wait for the disk: the alert is in the air until then, and `failed` is told an error.
+        Killed before, it is sent again, as it would be if the kill had come before the broker's answer.
+        """
 
         def change(connection: sqlite3.Connection) -> None:
             row = connection.execute(
@@ -84,8 +89,15 @@ class Outbox:
             ).fetchall()
             room.count(connection, sent=1, alerts=-len(row), bytes=-sum(size for (size,) in row))
 
-        self._spool.tables.commit(change)
-        self.give_back(waiting)
+        def settled(done: Future[None]) -> None:
+            self.give_back(waiting)
+            if failed and (error := done.exception()):
+                failed(error)
+
+        future = self._spool.tables.submit(change)
+        future.add_done_callback(settled)
+        if failed is None:
+            future.result()
 
     def failed(self, waiting: Waiting, delay: float, reason: str) -> None:
         """Try it again in `delay` seconds. Raises StoreError."""

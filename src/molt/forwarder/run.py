@@ -80,6 +80,7 @@ class Forwarder:
         for thread in self._threads:
             thread.join()
         with contextlib.suppress(StoreError):
+            self.spool.tidy()  # after it all that was handed in is on the disk
             left = self.outbox.status()["waiting"]
             log.write("info", FUNCTION, message=f"ended; {left} alerts wait in the spool")
         self.spool.close()

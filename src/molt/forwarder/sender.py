@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Post = Callable[[Mapping[str, str], bytes], Answer | Silence]
 
 FUNCTION = "forwarder"
+_REST = 1.0  # seconds after an error of the disk
 _IDLE = 0.25  # seconds between two looks at the spool when nothing wakes
 _OWN = (0.5, 60.0)  # seconds: first and longest backoff of an alert that the broker answers with an error
 _LOUD = 10  # failures in a row between two lines of the log
@@ -38,6 +39,7 @@ class Sender:
         self._gate = Gate()
         self._state = threading.Condition()
         self._stopping = False
+        self._rest = 0.0
         self.trouble = ""
 
     def wake(self) -> None:
@@ -67,7 +69,8 @@ class Sender:
     def turn(self, post: Post) -> bool:
         """Try one alert, or tell of one batch of drops; return whether one may go on at once."""
         with self._state:
-            if not self._gate.enter(time.monotonic()):
+            now = time.monotonic()
+            if now < self._rest or not self._gate.enter(now):
                 return False
         left = False
         try:
@@ -92,10 +95,11 @@ class Sender:
         headers = {**waiting.headers, "ce-repeats": str(waiting.repeats)} if waiting.repeats else waiting.headers
         answer = post(headers, waiting.body)
         said = self._pass(answer)
+        if said == "sent":
+            self._outbox.sent(waiting, self._unwritten)
+            return True
         try:
-            if said == "sent":
-                self._outbox.sent(waiting)
-            elif said == "refused":
+            if said == "refused":
                 reason = f"the broker: {answer}"
                 log.write("error", FUNCTION, event=waiting.id, outcome="rejected", reason=reason)
                 self._outbox.refused(waiting, reason)
@@ -133,3 +137,9 @@ class Sender:
         """Give the gate's permit back without having tried."""
         with self._state:
             self._gate.leave()
+
+    def _unwritten(self, error: BaseException) -> None:
+        """Rest: what was sent and could not be forgotten would be sent again, with the same id, at once."""
+        with self._state:
+            self._rest = time.monotonic() + _REST
+        log.write("error", FUNCTION, message=f"the spool: {error}")

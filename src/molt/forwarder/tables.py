@@ -13,6 +13,7 @@ from molt.commits import Committer, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
 T = TypeVar("T")
@@ -100,6 +101,10 @@ class Tables:
     def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run `change` in a transaction and return its result once it is on the disk. Raises StoreError."""
         return self._committer.commit(change)
+
+    def submit(self, change: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Hand `change` in, without waiting for the disk; the future may have a StoreError. Raises it when closed."""
+        return self._committer.submit(change)
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sqlite3.Connection]:
