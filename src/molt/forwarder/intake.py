@@ -68,7 +68,7 @@ def item(body: bytes, content: bytes | None = None) -> Item:
         reason = error.reason if isinstance(error, BadEvent) else str(error)
         headers, rendered = events.render(forward.event_of(body))
         return Item(headers["ce-id"], REJECTED, headers, content or rendered, reason=reason)
-    headers, rendered = events.render(forward.event_of(body))
+    headers, rendered = events.render(forward.of_alert(alert, data))
     if len(rendered) > LIMIT:
         reason = f"the event has {len(rendered)} bytes, more than {LIMIT}"
         return Item(alert.id, REJECTED, headers, rendered, reason=reason)
