@@ -127,6 +127,7 @@ class Result:
     acknowledged: int = 0
     slowest_ack_ms: float = 0.0
     kills: int = 0
+    forwarded_after: float = 0.0  # from the broker's return until it has all
     recovered_after: float = 0.0  # from the broker's return until the last alert is acted on
     resent: int = 0  # events that the broker got a second time
     told: int = 0  # ends of these alerts in the functions' logs: a second one says the same of a resent event
@@ -165,10 +166,11 @@ def experiment(folder: Path, alerts: int, down: float, progress: Callable[[str],
         forwarder.kill()
         forwarder.start()
         result.kills = forwarder.kills
+        _until(lambda: not _get(forwarder.port, "/status")["waiting"])
+        result.forwarded_after = time.monotonic() - back
         seen = Ledger(settings.state.logs)
         _until(lambda: _all_ended(seen, expected, runtime, progress))
         result.recovered_after = time.monotonic() - back
-        _until(lambda: not _get(forwarder.port, "/status")["waiting"])
         result.resent = _posted(runtime.addresses.broker) - alerts
         _judge(result, census, settings.state.logs, expected)
     return result
