@@ -21,6 +21,7 @@ _DUE = (
     f"SELECT seq FROM alerts WHERE priority < {REJECTED} AND (next_try <= :now OR next_try > :absurd) "  # noqa: S608 - a number
     "ORDER BY priority, seq LIMIT :limit"
 )
+_WAITING = f"FROM alerts WHERE priority < {REJECTED}"
 _FURTHEST = 3600.0  # seconds; a next try that is further away was written before the clock was set back
 
 
@@ -155,16 +156,24 @@ class Outbox:
             for row in rows
         ]
 
+    def waits(self) -> bool:
+        """Tell whether there is something to be sent, now or later. Raises StoreError."""
+        with self._spool.tables.reader() as connection:
+            return connection.execute(f"SELECT 1 {_WAITING} LIMIT 1").fetchone() is not None
+
     def status(self) -> dict[str, Any]:
-        """Return the totals since the file was made, and what waits. Raises StoreError."""
+        """Return the totals since the file was made, and what waits. Raises StoreError.
+
+        What is kept aside does not make it full: that goes for whatever comes.
+        """
         names = ("received", "again", "repeats", "sent", "dropped", "rejected", "forgotten", "alerts", "bytes")
-        waiting = f"SELECT count(*), min(received) FROM alerts WHERE priority < {REJECTED}"  # noqa: S608 - a number
+        aside = "SELECT count(*), coalesce(sum(bytes), 0) FROM alerts WHERE priority = ?"
         with self._spool.tables.reader() as connection:
             row = connection.execute(f"SELECT {', '.join(names)} FROM totals").fetchone()  # noqa: S608 - ours
-            count, oldest = connection.execute(waiting).fetchone()
+            kept, kept_bytes = connection.execute(aside, (REJECTED,)).fetchone()
+            oldest = connection.execute(f"SELECT received {_WAITING} ORDER BY seq LIMIT 1").fetchone()
         totals = dict(zip(names, row, strict=True))
-        kept = totals.pop("alerts")
-        limits = self._spool.limits
-        age = None if oldest is None else round(max(0.0, self._spool.now() - oldest), 3)
-        full = kept >= limits.alerts or totals["bytes"] >= limits.bytes
-        return {**totals, "waiting": count, "keptAside": kept - count, "oldestWaitingSeconds": age, "full": full}
+        waiting, limits = totals.pop("alerts") - kept, self._spool.limits
+        age = round(max(0.0, self._spool.now() - oldest[0]), 3) if oldest else None
+        full = waiting >= limits.alerts or totals["bytes"] - kept_bytes >= limits.bytes
+        return {**totals, "waiting": waiting, "keptAside": kept, "oldestWaitingSeconds": age, "full": full}

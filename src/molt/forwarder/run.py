@@ -60,7 +60,7 @@ class Forwarder:
         if not read or self.door:
             return False
         self.spool.end_windows()
-        return not self.outbox.status()["waiting"]
+        return not self.outbox.waits()
 
     def finish(self) -> None:
         """Take nothing any more, send what waits while the grace lasts, and close the spool, which keeps the rest."""
@@ -87,7 +87,7 @@ class Forwarder:
 
     def _waits(self) -> bool:
         with contextlib.suppress(StoreError):
-            return bool(self.outbox.status()["waiting"])
+            return self.outbox.waits()
         return False
 
     def run_in_thread(self, name: str, target: Callable[[], None]) -> None:

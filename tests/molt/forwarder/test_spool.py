@@ -370,6 +370,7 @@ def test_the_refused_are_kept_aside_and_are_the_first_to_go(opened: Opened) -> N
     ]
     assert ["2"] == [one["id"] for one in outbox.rejected(1)]
     assert (4, 1, 2, 0) == tuple(outbox.status()[name] for name in ("rejected", "forgotten", "keptAside", "waiting"))
+    assert not outbox.status()["full"]
     spool.take([_other("4", "Debug")])
     assert (["4"], 2, 0) == (_ids(outbox), outbox.status()["forgotten"], outbox.status()["dropped"])
     assert outbox.drops() is None
