@@ -3,11 +3,12 @@
 POST /         an alert: Falco's http_output, Falcosidekick's webhook, a CloudEvent of Falcosidekick's     202
 GET /healthz   the process lives                                                                           200
 GET /readyz    it takes alerts                                         200, or 503 while it is full or drains
-GET /status    the totals, as JSON; see the README                                                         200
+GET /status    the totals, as JSON; see docs/                                                             200
 GET /rejected  what was refused and is kept, as JSON, the newest first                                     200
 
 400  no alert; it is kept among the rejected, since Falco does not look at the answer
-401  the wrong token, or none     403  a web page     404, 405  another path or method     413  too large
+401  the wrong token, or none, for /status and /rejected, too
+403  a web page     404, 405  another path or method     413  too large
 415  packed in a way that is not gzip     429  full of what is as urgent     503  drains, or cannot write
 """
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 FUNCTION = "forwarder"
 _LATER = {"Retry-After": "5"}
 _LISTED = 100
+_PRIVATE = ("/status", "/rejected")
+_STRANGER = Response(HTTPStatus.UNAUTHORIZED, "the bearer token is wrong", {"WWW-Authenticate": "Bearer"})
 _GZIP = 31  # zlib's window of 32 KiB, in a gzip wrapper
 
 
@@ -109,6 +112,8 @@ class Intake:
             return self._post(path, request)
         if request.method != "GET" or path == "/":
             return Response(HTTPStatus.METHOD_NOT_ALLOWED, "POST one alert to /", {"Allow": "POST, GET"})
+        if self.token and path in _PRIVATE and not _is_told(self.token, request.headers):
+            return _STRANGER
         return self._tell(path)
 
     def _tell(self, path: str) -> Response:
@@ -138,7 +143,7 @@ class Intake:
         if self.draining:
             return Response(HTTPStatus.SERVICE_UNAVAILABLE, "draining", _LATER)
         if self.token and not _is_told(self.token, request.headers):
-            return Response(HTTPStatus.UNAUTHORIZED, "the bearer token is wrong", {"WWW-Authenticate": "Bearer"})
+            return _STRANGER
         packed = request.headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("identity", "gzip"):
             return Response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-encoding: gzip or none")

@@ -170,6 +170,9 @@ def test_a_token_lets_in_who_knows_it(intake: Intake, tmp_path: Path) -> None:
     for wrong in ("", "Bearer", "Bearer other", "Basic secret", "Bearer sécret"):
         assert 401 == post(intake, body("1"), authorization=wrong)[0]
     assert 202 == post(intake, body("1"), authorization="bearer secret")[0]
+    for path, expected in (("/status", 401), ("/rejected", 401), ("/healthz", 200), ("/readyz", 200)):
+        assert expected == ask(intake, "GET", path).status
+        assert 200 == ask(intake, "GET", path, authorization="Bearer secret").status
 
 
 def test_other_paths_methods_and_senders(intake: Intake) -> None:
