@@ -3,7 +3,7 @@
 POST /         an alert: Falco's http_output, Falcosidekick's webhook, a CloudEvent of Falcosidekick's     202
 GET /healthz   the process lives                                                                           200
 GET /readyz    it takes alerts                                         200, or 503 while it is full or drains
-GET /status    the totals, as JSON; see docs/                                                             200
+GET /status    the totals, as JSON; see docs/forwarder.md                                                   200
 GET /rejected  what was refused and is kept, as JSON, the newest first                                     200
 
 400  no alert; it is kept among the rejected, since Falco does not look at the answer
