@@ -27,7 +27,7 @@ from image import lock
 PLACE = "/app"
 """Where the image has the tree."""
 EPOCH = 1_580_601_600  # 2020-02-02, hatchling's own; an archive knows no time before 1980
-NOT_A_FUNCTIONS = ("embedded", "cli", "simulate")
+NOT_A_FUNCTIONS = ("embedded", "cli", "simulate", "forwarder")
 """Packages of the core that are on nobody's way of an event: the local runtime, the command line, the simulation."""
 NOTES = ("direct_url.json", "uv_cache.json", "INSTALLER", "REQUESTED")
 """What installers write about who installed what from where and when."""

@@ -28,6 +28,11 @@ def event_of(body: bytes) -> Event:
         alert = Alert.parse(data)
     except BadEvent:
         return Event(id=deterministic_id(json.dumps(data, sort_keys=True)), source=SOURCE, type=TYPE, data=data)
+    return of_alert(alert, data)
+
+
+def of_alert(alert: Alert, data: Mapping[str, Any]) -> Event:
+    """Return the event for an alert that was read from `data`."""
     return Event(id=alert.id, source=SOURCE, type=TYPE, data=data, time=alert.time, extensions=_extensions(alert))
 
 

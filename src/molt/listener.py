@@ -7,7 +7,6 @@ answered and sent.
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +19,8 @@ from waitress.task import ErrorTask
 from molt import log
 
 if TYPE_CHECKING:
+    import socket
+
     from _typeshed.wsgi import WSGIApplication
 
 BODY_LIMIT = 2**20  # bytes of an event; Falco's alerts have 1 to 64 KiB
@@ -133,16 +134,6 @@ def _take_logs(function: str) -> None:
     logger.handlers[:] = [_Lines(function)]
     logger.propagate = False
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is what a burst looks like
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket at `host`, "" for every address of IPv4 and IPv6. Raises OSError."""
-    if host:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    return socket.create_server(("", port))
 
 
 def _is_busy(channel: Any) -> bool:

@@ -22,7 +22,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from molt import events, log
-from molt.listener import BODY_LIMIT, Listener, listen
+from molt.listener import BODY_LIMIT, Listener
+from molt.listening import listen
 from molt.outcome import BadEvent, Done, MoltError, PermanentError, RefusedEvent, Skipped, TemporaryError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Molt
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("demo", "up", "send", "explain", "status", "plan", "release", "simulate", "policy")
+COMMANDS = ("demo", "up", "send", "explain", "status", "plan", "release", "simulate", "forward", "policy")
 
 
 def test_every_command_is_there(molt: Molt) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from molt.commits import StoreError
 from molt.embedded import clock
-from molt.embedded.broker.commits import StoreError
 from molt.embedded.broker.message import Message
 from molt.embedded.clock import BadSchedule, PingSource, Schedule, Ticking
 from molt.embedded.manifests import Document, ManifestError

@@ -20,7 +20,8 @@ import pytest
 from werkzeug.test import EnvironBuilder
 
 from molt import events, listener
-from molt.listener import Listener, listen
+from molt.listener import Listener
+from molt.listening import listen
 from tests.molt.application import FUNCTION, NEXT, application
 
 if TYPE_CHECKING:

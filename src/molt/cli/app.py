@@ -10,6 +10,7 @@ from molt.cli.breaker import reset
 from molt.cli.demo.command import demo
 from molt.cli.evidence import listing, show, verify
 from molt.cli.explain import explain
+from molt.cli.forward import forward
 from molt.cli.plan import plan
 from molt.cli.policy import check
 from molt.cli.release import release
@@ -18,7 +19,7 @@ from molt.cli.simulate import simulate
 from molt.cli.status import status
 from molt.cli.up import up
 
-_COMMANDS = (demo, up, send, explain, status, audit, plan, release, simulate)  # in the order of `molt --help`
+_COMMANDS = (demo, up, send, explain, status, audit, plan, release, simulate, forward)  # in the order of `--help`
 
 
 def build() -> typer.Typer:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
-from molt.embedded.broker.commits import StoreError
+from molt.commits import StoreError
 from molt.embedded.broker.eventing import API as EVENTING
 from molt.embedded.broker.eventing import destination, key_of
 from molt.embedded.broker.message import Message

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from molt.commits import StoreError
 from molt.embedded.broker import service
-from molt.embedded.broker.commits import StoreError
 from molt.embedded.broker.database import Database
 from molt.embedded.broker.dispatch import Dispatcher
 from molt.embedded.broker.message import Message

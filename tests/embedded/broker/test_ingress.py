@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import urllib3
 
+from molt.commits import StoreError
 from molt.embedded.broker import ingress
-from molt.embedded.broker.commits import StoreError
 from tests.embedded.broker.harness import EVENT, Running, broker, running, trigger
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from molt.commits import StoreError
 from molt.embedded.broker.audit import Audit
-from molt.embedded.broker.commits import StoreError
 from molt.embedded.broker.database import Database
 from molt.embedded.broker.message import Message
 from molt.embedded.broker.routing import Arrival

@@ -7,7 +7,7 @@ import queue
 import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
-from molt.embedded.broker.commits import Committer, StoreError
+from molt.commits import Committer, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from molt.commits import StoreError
 from molt.embedded.broker import routing, steps
-from molt.embedded.broker.commits import StoreError
 from molt.embedded.broker.lane import Lane
 from molt.embedded.broker.steps import Again, Finish, GiveUp, Route
 from molt.embedded.broker.store import Key, Load, Store, Try, Waiting

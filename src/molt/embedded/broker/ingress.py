@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from molt.commits import StoreError
 from molt.embedded.broker import message
-from molt.embedded.broker.commits import StoreError
 from molt.listener import BODY_LIMIT
 from molt.outcome import BadEvent
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import quote
 
+from molt.commits import StoreError
 from molt.embedded import clock, manifests
 from molt.embedded.broker import eventing
-from molt.embedded.broker.commits import StoreError
 from molt.embedded.broker.journal import Journal
 from molt.embedded.broker.service import BrokerService, Options, opened
 from molt.embedded.manifests import ManifestError

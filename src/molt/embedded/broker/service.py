@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from molt.commits import StoreError
 from molt.embedded.broker.audit import Audit
-from molt.embedded.broker.commits import StoreError
 from molt.embedded.broker.database import Database
 from molt.embedded.broker.dispatch import Dispatcher
 from molt.embedded.broker.ingress import Ingress

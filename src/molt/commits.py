@@ -37,13 +37,20 @@ class Committer:
 
     def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run `change` in a transaction and return its result once it is durable. Raises StoreError."""
+        return self.submit(change).result()
+
+    def submit(self, change: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Hand `change` in, to be run after those before it; the future has its result, or a StoreError.
+
+        Raises StoreError once it is closed.
+        """
         future: Future[T] = Future()
         with self._door:
             if not self._open:
                 message = "the store is closed"
                 raise StoreError(message)
             self._queue.put((change, future))
-        return future.result()
+        return future
 
     def close(self) -> None:
         """Commit what was handed in, and stop."""
@@ -71,6 +78,7 @@ class Committer:
 def _together(
     connection: sqlite3.Connection, group: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]
 ) -> None:
+    """Commit the changes of a group; if that fails, each by itself: on a full disk one that frees room still can."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         results = [change(connection) for change, _ in group]
@@ -79,8 +87,11 @@ def _together(
         # A full disk may have rolled back already.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-        for _, future in group:
-            future.set_exception(StoreError(f"the store cannot write: {error}"))
+        if len(group) > 1:
+            for job in group:
+                _together(connection, [job])
+            return
+        group[0][1].set_exception(StoreError(f"the store cannot write: {error}"))
         return
     for (_, future), result in zip(group, results, strict=True):
         future.set_result(result)

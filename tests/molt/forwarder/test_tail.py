@@ -1,0 +1,327 @@
+"""A file that is followed through everything that happens to log files, and a pipe."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from molt.commits import StoreError
+from molt.forwarder import tail as tail_module
+from molt.forwarder.intake import item
+from molt.forwarder.outbox import Outbox
+from molt.forwarder.room import Limits
+from molt.forwarder.spool import Full, Item, Position, Spool
+from molt.forwarder.tail import Lines, Reader, Tail, stream
+from molt.forwarder.wire import LIMIT
+from tests.molt.forwarder.kit import body
+
+
+class Following:
+    """A file, the spool, and a tail that may be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin with no file and an empty spool."""
+        self.path = folder / "events.log"
+        self.spool = Spool(folder / "spool", Limits(10_000, 2**26, 0.0))
+        self.outbox = Outbox(self.spool)
+        self.stop = threading.Event()
+        self.tail = self._made()
+
+    def _made(self) -> Tail:
+        reader = Reader(self.spool.take, item, self.stop)
+        return Tail(self.path, self.spool.position(str(self.path)), reader)
+
+    def write(self, *names: str, end: str = "\n") -> None:
+        """Append an alert for each name."""
+        with self.path.open("ab") as file:
+            file.write(b"\n".join(body(name) for name in names) + end.encode())
+
+    def restart(self) -> None:
+        """Go on as a new process would."""
+        self.tail.close()
+        self.tail = self._made()
+
+    def read(self) -> list[str]:
+        """Read until there is nothing more; return who came."""
+        while self.tail.turn():
+            pass
+        found = []
+        while waiting := self.outbox.claim():
+            found.append(waiting.id)
+            self.outbox.sent(waiting)
+        return found
+
+
+@pytest.fixture
+def following(tmp_path: Path) -> Iterator[Following]:
+    """Follow a file that is not there yet."""
+    made = Following(tmp_path)
+    yield made
+    made.tail.close()
+    made.spool.close()
+
+
+def test_lines_come_once_each_as_they_are_written(following: Following) -> None:
+    """From a file that is not there at first; half a line waits for its other half; empty lines are none."""
+    assert [] == following.read()
+    following.write("1", "2")
+    assert ["1", "2"] == following.read()
+    following.write("3", end="")
+    assert [] == following.read()
+    following.write("", end="\n\n  \n")
+    with following.path.open("rb") as file:
+        assert file.read().endswith(b"\n\n  \n")
+    following.write("4")
+    found = following.read()
+    assert "4" in found
+    assert [] == following.read()
+
+
+def test_a_new_process_goes_on_where_the_last_one_was(following: Following) -> None:
+    """Also in the middle of a line, and in a file that is shorter than what tells it from others."""
+    following.write("1")
+    assert ["1"] == following.read()
+    following.write("2", end="")
+    assert [] == following.read()
+    following.restart()
+    following.write("", end="\n")
+    following.path.write_bytes(following.path.read_bytes())
+    following.restart()
+    assert [] == [name for name in following.read() if name == "1"]
+    assert 0 == following.outbox.status()["again"]
+
+
+def test_rotation_by_renaming(following: Following) -> None:
+    """The old file is read to its end, what its writer still adds, too; the new one when there is something in it."""
+    following.write("1")
+    assert ["1"] == following.read()
+    old = following.path.rename(following.path.with_suffix(".log.1"))
+    with old.open("ab") as file:
+        file.write(body("2") + b"\n")
+    assert ["2"] == following.read()
+    following.path.touch()
+    with old.open("ab") as file:
+        file.write(body("3"))
+    assert [] == following.read()
+    following.write("4")
+    assert ["3", "4"] == following.read()
+    following.restart()
+    following.write("5")
+    assert ["5"] == following.read()
+
+
+def test_what_comes_between_the_last_look_and_the_new_file_is_read(following: Following) -> None:
+    """The old file is left only at its end."""
+    following.write("1")
+    assert ["1"] == following.read()
+    following.write("2")
+    assert following.tail._leave()
+    assert ["2"] == following.read()
+
+
+def test_a_rotation_while_nobody_looked(following: Following) -> None:
+    """The old file is found by its inode, whatever its name is now, and read to its end first."""
+    following.write("1")
+    assert ["1"] == following.read()
+    following.tail.close()
+    following.write("2")
+    following.path.rename(following.path.with_name("elsewhere"))
+    following.write("3")
+    following.restart()
+    assert ["2", "3"] == following.read()
+
+
+def test_a_file_that_is_gone_while_nobody_looked(following: Following, capsys: pytest.CaptureFixture[str]) -> None:
+    """The new one is read from its start, and it is said that something may be lost."""
+    following.write("1", "2")
+    following.read()
+    following.tail.close()
+    keeper = following.path.open("rb")
+    following.path.unlink()
+    following.write("3")
+    following.restart()
+    assert ["3"] == following.read()
+    assert "what was read last is gone" in capsys.readouterr().out
+    keeper.close()
+
+
+def test_another_file_of_the_same_inode_is_another(following: Following) -> None:
+    """Told by how it begins, or because it is too short."""
+    for names in (("2",), ("3", "4", "5")):
+        following.write("a", "b")
+        following.read()
+        following.tail.close()
+        following.path.write_bytes(b"")
+        following.write(*names)
+        following.restart()
+        assert list(names) == following.read()
+        following.path.write_bytes(b"")
+        following.restart()
+        following.read()
+        following.spool.tables.commit(lambda connection: connection.execute("DELETE FROM seen").rowcount)
+
+
+def test_truncation(following: Following, capsys: pytest.CaptureFixture[str]) -> None:
+    """copytruncate: what follows is read from the start, and it is said that something may be lost."""
+    following.write("1", "2")
+    assert ["1", "2"] == following.read()
+    os.truncate(following.path, 0)
+    following.write("3")
+    assert ["3"] == following.read()
+    assert "was truncated" in capsys.readouterr().out
+    following.restart()
+    assert [] == following.read()
+
+
+def test_a_file_that_may_not_be_read_is_waited_for(following: Following, tmp_path: Path) -> None:
+    """As one that is not there; so is a folder that is not there."""
+    following.path.mkdir()
+    assert [] == following.read()
+    reader = Reader(following.spool.take, item, following.stop)
+    gone = Tail(tmp_path / "none" / "f", Position(str(tmp_path / "none" / "f"), 1, "", 0), reader)
+    assert not gone.turn()
+    beside = Position(str(following.path), following.path.stat().st_ino, "", 0)
+    assert not Tail(following.path, beside, reader).turn()
+
+
+def test_a_file_that_vanishes_is_waited_for(following: Following) -> None:
+    """Until there is another of its name."""
+    following.write("1")
+    assert ["1"] == following.read()
+    following.path.unlink()
+    assert [] == following.read()
+    following.write("2")
+    assert ["2"] == following.read()
+
+
+def test_an_entry_that_cannot_be_opened_is_not_the_file(following: Following) -> None:
+    """It is gone between two looks."""
+    following.write("1")
+    following.read()
+    position = following.spool.position(str(following.path))
+    assert position
+    assert not tail_module._is_the_same(following.path.with_name("gone"), position)
+
+
+def test_a_line_that_is_no_alert_is_kept_and_passed(following: Following, capsys: pytest.CaptureFixture[str]) -> None:
+    """What comes after it is read all the same."""
+    following.path.write_bytes(b"12:00: Notice not in JSON\n" + body("1") + b"\n")
+    assert ["1"] == following.read()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert ("rejected", "12:00: Notice not in JSON") == (json.loads(line)["outcome"], json.loads(line)["letter"])
+    assert 1 == following.outbox.status()["keptAside"]
+
+
+def test_a_line_without_end_is_cut(following: Following) -> None:
+    """It takes no more memory than the limit, and what follows is read."""
+    following.path.write_bytes(b"x" * (3 * LIMIT) + b"\n" + body("1") + b"\n")
+    assert ["1"] == following.read()
+    assert 1 == following.outbox.status()["keptAside"]
+    following.restart()
+    assert [] == following.read()
+
+
+def test_many_lines_are_many_transactions(following: Following) -> None:
+    """Each with its own position."""
+    following.write(*(str(number) for number in range(600)))
+    assert [str(number) for number in range(600)] == following.read()
+
+
+def test_reading_waits_while_the_spool_is_full(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same lines are given again until they are taken; it is said once."""
+    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    refusals: list[Exception] = [Full(), StoreError("the disk is full"), Full()]
+    taken: list[list[Item]] = []
+
+    def take(items: list[Item], _: Position | None) -> None:
+        if refusals:
+            raise refusals.pop(0)
+        taken.append(items)
+
+    reader = Reader(take, item, threading.Event())
+    assert reader.give([(body("1"), 1)], lambda _: None)
+    assert ["1"] == [one.id for items in taken for one in items]
+    assert 1 == capsys.readouterr().out.count("reading waits")
+
+
+def test_stopping_while_the_spool_is_full(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end does not wait, and the position stays where it was."""
+    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+
+    def take(*_: object) -> None:
+        following.stop.set()
+        raise Full
+
+    following.write("1", end="")
+    tail = Tail(following.path, None, Reader(take, item, following.stop))
+    tail.turn()
+    following.path.rename(following.path.with_suffix(".1"))
+    following.write("2")
+    tail.run()
+    assert not tail.turn()
+    tail.close()
+    assert following.spool.position(str(following.path)) is None
+
+
+def test_a_tail_in_a_thread(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks again and again until it is stopped."""
+    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    thread = threading.Thread(target=following.tail.run)
+    thread.start()
+    for name in ("1", "2"):
+        following.write(name)
+        while not following.outbox.status()["waiting"]:
+            following.stop.wait(0.005)
+        waiting = following.outbox.claim()
+        assert waiting
+        assert name == waiting.id
+        following.outbox.sent(waiting)
+    following.stop.set()
+    thread.join()
+    following.tail.close()
+
+
+def _piped(*chunks: bytes) -> io.BufferedReader:
+    reading, writing = os.pipe()
+    for chunk in chunks:
+        os.write(writing, chunk)
+    os.close(writing)
+    return os.fdopen(reading, "rb")
+
+
+def test_a_pipe_is_read_to_its_end(following: Following) -> None:
+    """Its last line needs no end."""
+    with _piped(body("1") + b"\n" + body("2")[:20], body("2")[20:]) as source:
+        stream(source, Reader(following.spool.take, item, following.stop))
+    assert ["1", "2"] == following.read()
+
+
+def test_a_pipe_is_left_when_stopped(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is read, or while the spool is full."""
+    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+
+    def take(*_: object) -> None:
+        following.stop.set()
+        raise Full
+
+    with _piped(body("1") + b"\n") as source:
+        stream(source, Reader(take, item, following.stop))
+        stream(source, Reader(take, item, following.stop))
+    assert [] == following.read()
+
+
+def test_offsets_are_those_after_each_line() -> None:
+    """Empty lines count, and are not given; the last one may lack its end."""
+    lines = Lines(10)
+    assert [(b"ab", 13), (b"cd", 17)] == lines.feed(b"ab\n\ncd\nef")
+    assert [(b"efg", 20)] == lines.feed(b"g", last=True)
+    assert [] == lines.feed(b" ", last=True)
+    assert [] == lines.feed(b"", last=True)
