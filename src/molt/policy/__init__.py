@@ -7,6 +7,7 @@
     expression  CEL over `alert`                  match      why a policy does not match, and which one does
     remedies    the remedies of a ResponsePolicy  load       policies from files
     windows     when a RotationPolicy's moves may begin
+    regeneration  the Secrets that a RotationPolicy regenerates
 
 The parsers give the verdict of the CRDs in knative/base/crds, in words that name the field and the way out.
 """

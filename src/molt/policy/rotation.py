@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt.policy import amount, duration, manifest, selector, windows
+from molt.policy import amount, duration, manifest, regeneration, selector, windows
 from molt.policy.amount import Amount
 from molt.policy.fields import Problems, Reader
 from molt.policy.windows import Hours
 
 if TYPE_CHECKING:
+    from molt.policy.regeneration import Regeneration
     from molt.policy.selector import Selector
 
 KIND = "RotationPolicy"
@@ -43,6 +44,7 @@ class RotationPolicy:
     min_age: timedelta
     hours: Hours = field(default_factory=Hours)
     min_ready: Amount | None = None
+    secrets: tuple[Regeneration, ...] = ()
 
 
 def parse(obj: Any) -> RotationPolicy:
@@ -65,6 +67,7 @@ def parse(obj: Any) -> RotationPolicy:
         min_age=duration.read(spec, "minAge", least=timedelta()),
         hours=_hours(spec),
         min_ready=amount.optional(spec, "minReady"),
+        secrets=regeneration.parse(spec.objects("secrets", most=regeneration.MOST), _lifetime),
     )
     spec.close()
     problems.settle()
