@@ -1,4 +1,4 @@
-"""What a RotationPolicy's `secrets` say: which keys of which Secrets get new values, how often, and who restarts then."""
+"""What a RotationPolicy's `secrets` say: whose values are renewed how often, and who is restarted then."""
 
 from __future__ import annotations
 

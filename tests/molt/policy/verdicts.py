@@ -603,9 +603,7 @@ VERDICTS = [
     _secret("hex too short", ".length: 31 is too short for hex: at least 32", length=31, alphabet="hex"),
     _secret("base64 by default", alphabet="base64"),
     _secret("half of base64", ".length: 33 is no multiple of 4, as base64 needs it", length=33, alphabet="base64"),
-    _secret(
-        "an unknown alphabet", '.alphabet: "ascii" is not one of alphanumeric, base64, hex', alphabet="ascii"
-    ),
+    _secret("an unknown alphabet", '.alphabet: "ascii" is not one of alphanumeric, base64, hex', alphabet="ascii"),
     _secret("dependants", dependants=[WEB, {"kind": "StatefulSet", "name": "web"}]),
     _secret("no dependants", dependants=[]),
     _secret("a dependant twice", ".dependants[1]: Deployment/web is listed twice", dependants=[WEB, WEB]),
