@@ -63,6 +63,20 @@ class Diary:
             }
         )
 
+    def note(self, outcome: str, policy: RotationPolicy, secret: str, reason: str) -> None:
+        """Note what became of a Secret's regeneration; never a value of it."""
+        self.entries.append(
+            {
+                "remedy": FUNCTION,
+                "namespace": policy.namespace,
+                "secret": secret,
+                "policy": policy.name,
+                "outcome": outcome,
+                "reason": marks.printable(reason),
+                "at": marks.stamp(self._now),
+            }
+        )
+
     def moved(self, policy: RotationPolicy) -> set[str]:
         """Return the UIDs of the pods that left on the policy's account."""
         return self._of(policy, "acted")
@@ -72,10 +86,11 @@ class Diary:
         return self._of(policy, "moving")
 
     def _of(self, policy: RotationPolicy, outcome: str) -> set[str]:
+        mine = (policy.namespace, policy.name)
         return {
             entry["uid"]
             for entry in self.entries
-            if entry["outcome"] == outcome and (entry["namespace"], entry["policy"]) == (policy.namespace, policy.name)
+            if "uid" in entry and entry["outcome"] == outcome and (entry["namespace"], entry["policy"]) == mine
         }
 
     def answer(self, tick: Event) -> Done | Skipped:

@@ -59,12 +59,12 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
         return _end(cluster, of, *(("acted", "restarted") if well else ("skipped", "as before its restart")), well=well)
     if at is None:
         return _return(cluster, of, pods, now, lack)
-    cause = _cause(of, pods, now)
-    if cause is None or of.top["spec"].get("paused"):
+    trouble = cause(of, pods, now)
+    if trouble is None or of.top["spec"].get("paused"):
         return "moving", f"restarts: {lack}"
     if marks.annotations_of(of.top).get(marks.RESTARTED_TEMPLATE) != restart.digest(of.top):
-        return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {cause}")
-    reason = f"its restart is undone: {cause}"
+        return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {trouble}")
+    reason = f"its restart is undone: {trouble}"
     _merge(cluster, of, restart.back(of.top, now))
     notice.undone(cluster, of, at, reason, now)
     return "skipped", reason
@@ -83,7 +83,7 @@ def _is_current(of: Fleet, pod: Object) -> bool:
     return revision is not None and marks.labels_of(pod).get("controller-revision-hash") == revision
 
 
-def _cause(of: Fleet, pods: Sequence[Object], now: datetime) -> str | None:
+def cause(of: Fleet, pods: Sequence[Object], now: datetime) -> str | None:
     """Return why the restart will not end well, or None."""
     for condition in (of.top.get("status") or {}).get("conditions") or ():
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":

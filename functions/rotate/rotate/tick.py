@@ -15,7 +15,7 @@ from molt.due import Roll, begins, due_at, managed
 from molt.outcome import MoltError, Outcome
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import outset, plan, relocate, restart, rollout, siblings, status, stranger, survey
+from rotate import outset, plan, regeneration, relocate, restart, rollout, siblings, status, stranger, survey
 from rotate.budgets import Budgets
 from rotate.diary import FUNCTION, Diary
 from rotate.fleet import by_controller
@@ -72,6 +72,8 @@ class Tick:
         valid = [policy for _, policy in policies if not isinstance(policy, PolicyError)]
         left_over = self._cluster.list(PODS, labels=f"{marks.RETIRING}={marks.TRUE}")
         relocate.clear(self._cluster, {pod["metadata"]["uid"] for pod in left_over}, self._now)
+        # Before the restarts: a dependant that is stuck gets its Secret's former values first, then its former pods.
+        regeneration.run(self._cluster, valid, self._keys, self._now, self._turns, self._diary)
         for kind, obj in rollout.under_way(self._cluster):
             with self._turns.of(f"namespace {obj['metadata']['namespace']}"):
                 self._watch(kind, obj)
