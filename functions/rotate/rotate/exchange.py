@@ -44,7 +44,7 @@ def draw(one: Regeneration) -> dict[str, str]:
 
 def begin(secret: Mapping[str, Any], values: Mapping[str, str], policy: str, now: datetime) -> list[Operation]:
     """Return the patch that gives the keys these values; refused when one is not there, or has a former one."""
-    operations = [*_exactly(secret), _test("/type", OPAQUE)]
+    operations = [*exactly(secret), _test("/type", OPAQUE)]
     for key, value in values.items():
         operations += [
             _test(_data(key + PREVIOUS), None),
@@ -61,7 +61,7 @@ def begin(secret: Mapping[str, Any], values: Mapping[str, str], policy: str, now
 
 def put_back(secret: Mapping[str, Any], way: UnderWay, now: datetime) -> list[Operation]:
     """Return the patch that gives the keys their former values back, and keeps the new ones in their stead."""
-    operations = _exactly(secret)
+    operations = exactly(secret)
     for key in way.keys:
         operations += [
             {"op": "copy", "from": _data(key), "path": _data(key + _SWAP)},
@@ -78,7 +78,7 @@ def put_back(secret: Mapping[str, Any], way: UnderWay, now: datetime) -> list[Op
 
 def end(secret: Mapping[str, Any], way: UnderWay) -> list[Operation]:
     """Return the patch that ends the regeneration: the values that nobody needs any more go."""
-    operations = _exactly(secret)
+    operations = exactly(secret)
     operations += [{"op": "remove", "path": _data(key + PREVIOUS)} for key in way.keys]
     well = way.put_back_at is None
     gone = [marks.REGENERATING, marks.REGENERATING_SINCE]
@@ -95,10 +95,10 @@ def questions(secret: Mapping[str, Any], keys: Iterable[str]) -> list[tuple[list
         kept = _data(key + PREVIOUS)
         asked.append(({"op": "copy", "from": _data(key), "path": _data(key)}, f"it has no key {key}"))
         asked.append((_test(kept, None), f"it has a key {key}{PREVIOUS}, where the former value would be kept"))
-    return [([*_exactly(secret), operation], fault) for operation, fault in asked]
+    return [([*exactly(secret), operation], fault) for operation, fault in asked]
 
 
-def _exactly(secret: Mapping[str, Any]) -> list[Operation]:
+def exactly(secret: Mapping[str, Any]) -> list[Operation]:
     """Return the preconditions: the API server refuses, as Conflict, to make them what they are not."""
     metadata = secret["metadata"]
     names = ("uid", "resourceVersion")

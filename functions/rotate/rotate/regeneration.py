@@ -159,7 +159,7 @@ class Work:
         """Ask the API server what is wrong with the Secret: it does not say, and nothing of it is read."""
         for operations, fault in exchange.questions(self._secret, self._one.keys):
             try:
-                self._patch(operations, dry_run=True)
+                self._send(operations, dry_run=True)
             except Rejected:
                 return fault
         return None
@@ -199,6 +199,14 @@ class Work:
         notice.regenerated(self._cluster, self.policy, self._secret, event, text, self._now)
 
     def _patch(self, operations: Sequence[exchange.Operation], *, dry_run: bool = False) -> None:
+        """Send a patch. Raises Conflict when the Secret has changed, be it that the patch cannot be done for that."""
+        try:
+            self._send(operations, dry_run=dry_run)
+        except Rejected:
+            self._send(exchange.exactly(self._secret), dry_run=True)
+            raise
+
+    def _send(self, operations: Sequence[exchange.Operation], *, dry_run: bool) -> None:
         name, namespace = self._one.name, self.policy.namespace
         self._cluster.patch_blindly(SECRETS, name, operations, namespace, dry_run=dry_run)
 
