@@ -489,6 +489,17 @@ def test_an_event_that_cannot_be_written_is_no_failure(vault: Vault) -> None:
     assert "acted" == told_of_secret(vault)[0]
 
 
+def test_what_is_refused_in_the_middle_is_tried_again(vault: Vault) -> None:
+    """Both values stay."""
+    tick(vault)
+    vault.failing["patch", "statefulsets"] = Forbidden("not allowed")
+    with pytest.raises(PermanentError, match="not allowed"):
+        tick(vault)
+    assert OLD == vault.former
+    vault.failing.clear()
+    assert ("moving", "StatefulSet/db restarts") == told_of_secret(vault)
+
+
 @pytest.mark.parametrize("broken", [set(), {"web"}])
 def test_no_value_is_told_anywhere(vault: Vault, broken: set[str], capfd: Any) -> None:
     """Not in outcomes, Events, logs, the status, or the annotations of anything."""

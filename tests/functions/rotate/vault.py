@@ -45,6 +45,8 @@ class Vault(StoppingCluster):
         super().__init__(clock)
         self.broken: set[str] = set()
         """Names of workloads that crash, again and again, with any other password than the first."""
+        self.heals = False
+        """Whether a kubelet starts crashed pods again."""
         self.seen: set[str] = {OLD, coded(OLD)}
         """Every value there ever was, plain and as base64."""
         clock.time -= timedelta(hours=2)
@@ -118,10 +120,15 @@ class Vault(StoppingCluster):
         return pod
 
     def _mature(self) -> None:
+        """Let broken pods crash when their time has come; a kubelet that starts one again reads the Secret anew."""
         super()._mature()
         for pod in (obj for (plural, _, _), obj in self.objects.items() if plural == "pods"):
-            if pod.get("breaks-at") and marks.time_of(pod["breaks-at"]) <= self.clock.now():  # type: ignore[operator]
+            breaks = marks.time_of(pod.get("breaks-at"))
+            if breaks and breaks <= self.clock.now() and self.password != OLD:
                 pod["status"]["containerStatuses"] = STUCK
+            elif breaks and self.heals and self.password == OLD:
+                pod["status"].pop("containerStatuses", None)
+                pod |= {"breaks-at": None, "started-with": OLD, "ready-at": self.clock.now().isoformat()}
 
 
 def trail(outcome: Outcome) -> list[tuple[str, str, str]]:
