@@ -62,7 +62,7 @@ def test_what_is_not_there_is_told_as_always(space: Space) -> None:
 
 
 def test_values_change_places_unseen(space: Space, secret: Object) -> None:
-    """`copy` and `move` are done by the API server, and its answer has no values."""
+    """`move` is done by the API server, and its answer has no values."""
     cluster, metadata = _cluster(space.api), secret["metadata"]
     answer = cluster.patch_blindly(
         SECRETS,
@@ -72,8 +72,8 @@ def test_values_change_places_unseen(space: Space, secret: Object) -> None:
             {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
             {"op": "test", "path": "/type", "value": "Opaque"},
             {"op": "test", "path": "/data/password-previous", "value": None},
-            {"op": "copy", "from": "/data/password", "path": "/data/password-previous"},
-            {"op": "replace", "path": "/data/password", "value": _base64("new")},
+            {"op": "move", "from": "/data/password", "path": "/data/password-previous"},
+            {"op": "add", "path": "/data/password", "value": _base64("new")},
             {"op": "add", "path": "/metadata/annotations/molt-project.io~1x", "value": "y"},
         ],
         space.namespace,
@@ -90,8 +90,8 @@ def test_values_change_places_unseen(space: Space, secret: Object) -> None:
     [
         {"op": "test", "path": "/type", "value": "kubernetes.io/tls"},
         {"op": "test", "path": "/data/user", "value": None},
-        {"op": "copy", "from": "/data/none", "path": "/data/other"},
-        {"op": "replace", "path": "/data/none", "value": ""},
+        {"op": "move", "from": "/data/none", "path": "/data/other"},
+        {"op": "remove", "path": "/data/none"},
     ],
 )
 def test_a_patch_that_presumes_what_is_not_so(space: Space, secret: Object, operation: Object) -> None:
@@ -100,6 +100,20 @@ def test_a_patch_that_presumes_what_is_not_so(space: Space, secret: Object, oper
     with pytest.raises(Rejected):
         _cluster(space.api).patch_blindly(SECRETS, "db", [change, operation], space.namespace)
     assert secret["data"] == space.get("secrets", "db")["data"]
+
+
+@pytest.mark.usefixtures("secret")
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "copy", "from": "/data/none", "path": "/data/other"},
+        {"op": "replace", "path": "/data/other", "value": ""},
+    ],
+)
+def test_a_patch_that_presumes_nothing(space: Space, operation: Object) -> None:
+    """Other than RFC 6902 has it, `copy` and `replace` take a member that is not there for an empty one."""
+    _cluster(space.api).patch_blindly(SECRETS, "db", [operation], space.namespace)
+    assert "" == space.get("secrets", "db")["data"].get("other", "")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """New values for a Secret's keys, without reading the old ones: JSON patches that the API server carries out. Pure.
 
-    begin     key -> key-previous (copied by the API server), a new value -> key
+    begin     key -> key-previous (moved by the API server), a new value -> key
     put back  key <-> key-previous (they change places: who has the new value may still be in need of it)
     end       key-previous is removed
 
@@ -48,8 +48,8 @@ def begin(secret: Mapping[str, Any], values: Mapping[str, str], policy: str, now
     for key, value in values.items():
         operations += [
             _test(_data(key + PREVIOUS), None),
-            {"op": "copy", "from": _data(key), "path": _data(key + PREVIOUS)},
-            {"op": "replace", "path": _data(key), "value": base64.b64encode(value.encode()).decode()},
+            _move(key, key + PREVIOUS),
+            {"op": "add", "path": _data(key), "value": base64.b64encode(value.encode()).decode()},
         ]
     notes = {
         marks.REGENERATING: ",".join(values),
@@ -63,11 +63,7 @@ def put_back(secret: Mapping[str, Any], way: UnderWay, now: datetime) -> list[Op
     """Return the patch that gives the keys their former values back, and keeps the new ones in their stead."""
     operations = exactly(secret)
     for key in way.keys:
-        operations += [
-            {"op": "copy", "from": _data(key), "path": _data(key + _SWAP)},
-            {"op": "copy", "from": _data(key + PREVIOUS), "path": _data(key)},
-            {"op": "move", "from": _data(key + _SWAP), "path": _data(key + PREVIOUS)},
-        ]
+        operations += [_move(key, key + _SWAP), _move(key + PREVIOUS, key), _move(key + _SWAP, key + PREVIOUS)]
     notes = {
         marks.PUT_BACK_AT: marks.stamp(now),
         marks.STAYED_SINCE: marks.stamp(now),
@@ -90,12 +86,12 @@ def end(secret: Mapping[str, Any], way: UnderWay) -> list[Operation]:
 
 def questions(secret: Mapping[str, Any], keys: Iterable[str]) -> list[tuple[list[Operation], str]]:
     """Return patches that change nothing, each with what is wrong with the Secret when it is refused."""
-    asked = [(_test("/type", OPAQUE), f"its type is not {OPAQUE}")]
+    asked = [([_test("/type", OPAQUE)], f"its type is not {OPAQUE}")]
     for key in keys:
-        kept = _data(key + PREVIOUS)
-        asked.append(({"op": "copy", "from": _data(key), "path": _data(key)}, f"it has no key {key}"))
-        asked.append((_test(kept, None), f"it has a key {key}{PREVIOUS}, where the former value would be kept"))
-    return [([*exactly(secret), operation], fault) for operation, fault in asked]
+        kept = key + PREVIOUS
+        asked.append(([_move(key, key + _SWAP), _move(key + _SWAP, key)], f"it has no key {key}"))
+        asked.append(([_test(_data(kept), None)], f"it has a key {kept}, where the former value would be kept"))
+    return [([*exactly(secret), *operations], fault) for operations, fault in asked]
 
 
 def exactly(secret: Mapping[str, Any]) -> list[Operation]:
@@ -107,6 +103,11 @@ def exactly(secret: Mapping[str, Any]) -> list[Operation]:
 
 def _noted(notes: Mapping[str, str]) -> list[Operation]:
     return [{"op": "add", "path": _note(name), "value": text} for name, text in notes.items()]
+
+
+def _move(key: str, to: str) -> Operation:
+    """Return what gives a value another key: refused when it is not there, where `copy` would take it for empty."""
+    return {"op": "move", "from": _data(key), "path": _data(to)}
 
 
 def _test(path: str, value: str | None) -> Operation:

@@ -2,7 +2,7 @@
 
 | a tick finds                                        | it                                                          |
 |-----------------------------------------------------|-------------------------------------------------------------|
-| values that have lived long enough, dependants whole| copies them to -previous, and writes new ones: one patch    |
+| values that have lived long enough, dependants whole| moves them to -previous, and writes new ones: one patch     |
 | a dependant not restarted since, those before whole | restarts it                                                 |
 | all restarted and whole                             | removes -previous                                           |
 | a dependant that does not get on with the new value | lets old and new change places, restarts who was restarted  |
@@ -410,7 +410,7 @@ def test_whatever_a_webhook_says_no_value_is_told(vault: Vault, error: Any, capf
     drawn: list[str] = []
 
     def refuse(_: Any, __: str, operations: Any, *___: Any, **____: Any) -> Any:
-        values = [one["value"] for one in operations if (one["op"], one["path"]) == ("replace", "/data/password")]
+        values = [one["value"] for one in operations if (one["op"], one["path"]) == ("add", "/data/password")]
         if not values:
             return {}  # a question
         (found,) = values
