@@ -64,7 +64,7 @@ class Vault(StoppingCluster):
     def regenerate(self, name: str = "credentials", *, mode: str = "Enforce", **secret: Any) -> Object:
         """Make a policy that regenerates the Secret, and moves no pod."""
         one = {"name": "db", "keys": ["password"], "lifetime": {"every": "1h"}, "dependants": DEPENDANTS} | secret
-        pods = {"selector": {"matchLabels": {"app": "nobody"}}, "lifetime": {"every": "8760h"}}
+        pods: Object = {"selector": {"matchLabels": {"app": "nobody"}}, "lifetime": {"every": "8760h"}}
         return self.policy(name, mode=mode, secrets=[one], **pods)
 
     @property
