@@ -1,4 +1,4 @@
-"""rotate's right to a Secret as the API server bounds it: its owner's Role lets it patch, secret-bounds.yaml what of it.
+"""rotate's right to a Secret as the API server bounds it: a Role lets it patch one, secret-bounds.yaml what of it.
 
 Whoever has rotate's token, and a Role for the Secret, can make it neither lose a value nor carry anything else.
 """
@@ -43,7 +43,7 @@ DATA = {"password": _coded("old"), "user": _coded("molt")}
 
 @pytest.fixture(scope="module")
 def rotate(installed: Api, control_plane: ControlPlane) -> Iterator[Api]:
-    """Return the API server as rotate sees it, with a Role that is more than README.md asks for, once the bounds hold."""
+    """Return the API server as rotate sees it once the bounds hold; its Role is more than README.md asks for."""
     apply_all(installed, documents(ROOT / "functions/rotate/secret-bounds.yaml"))
     rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete", "get", "patch", "update"]}]
     installed.post(f"{RBAC}/roles", {"metadata": {"name": "generous"}, "rules": rules}).object()
