@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from molt import due, marks
 from molt.lifetime import LONG_AGO, bounds, lifetime
+from molt.policy.regeneration import PREVIOUS
 from molt.workload import controller
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
     from molt.lifetime import Keys
     from molt.policy.regeneration import Regeneration
 
 Object = dict[str, Any]
+
+MANAGER = "molt"
+"""The field manager of molt's writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,19 @@ def under_way(secret: Mapping[str, Any]) -> UnderWay | None:
     return UnderWay(tuple(keys.split(",")), since, marks.time_of(notes.get(marks.PUT_BACK_AT)))
 
 
+def changed_by(secret: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    """Return who has written one of these keys, or its former value, after molt did; None when nobody has.
+
+    Told by managedFields, which name the last writer of each key, and no value.
+    """
+    wanted = {f"f:{name}" for key in keys for name in (key, key + PREVIOUS)}
+    for entry in secret["metadata"].get("managedFields") or ():
+        written = ((entry.get("fieldsV1") or {}).get("f:data") or {}).keys() & wanted
+        if written and entry.get("manager") != MANAGER:
+            return f"{entry.get('manager')} has written {min(written).removeprefix('f:')} since"
+    return None
+
+
 def born(secret: Mapping[str, Any]) -> datetime:
     """Return since when the Secret has its values: its last regeneration, else when it was made."""
     notes, made = marks.annotations_of(secret), secret["metadata"].get("creationTimestamp")
@@ -62,9 +79,12 @@ def born(secret: Mapping[str, Any]) -> datetime:
 def due_at(one: Regeneration, secret: Mapping[str, Any], keys: Keys) -> datetime:
     """Return when the values have lived long enough; later when a regeneration was tried and put back."""
     since = born(secret)
-    # Each regeneration draws anew: the UID stays the same, and nobody must learn the next time from the last one.
-    drawn = lifetime(one.lifetime, keys.of(since), f"{secret['metadata']['uid']}/{marks.stamp(since)}")
-    return _at(secret, since, drawn)
+    return _at(secret, since, _lives(one, secret, since, keys))
+
+
+def due_after(one: Regeneration, secret: Mapping[str, Any], since: datetime, keys: Keys) -> datetime:
+    """Return when values that were made at `since` will have lived long enough."""
+    return since + _lives(one, secret, since, keys)
 
 
 def due_between(one: Regeneration, secret: Mapping[str, Any]) -> tuple[datetime, datetime]:
@@ -72,6 +92,11 @@ def due_between(one: Regeneration, secret: Mapping[str, Any]) -> tuple[datetime,
     since = born(secret)
     shortest, longest = bounds(one.lifetime)
     return _at(secret, since, shortest), _at(secret, since, longest)
+
+
+def _lives(one: Regeneration, secret: Mapping[str, Any], since: datetime, keys: Keys) -> timedelta:
+    # Each regeneration draws anew: the UID stays the same, and nobody must learn the next time from the last one.
+    return lifetime(one.lifetime, keys.of(since), f"{secret['metadata']['uid']}/{marks.stamp(since)}")
 
 
 def _at(secret: Mapping[str, Any], since: datetime, lives: timedelta) -> datetime:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from molt import regenerable
 from molt.cluster import SECRETS, Cluster, Conflict, NotFound, Rejected
 from molt.cluster.connect import by_url
+from molt.cluster.options import MANAGER
 from molt.cluster.transport import Transport
+from rotate import exchange
 from testbed.api import Api
 from tests.contract.space import Object, Space, config_map
 
@@ -128,6 +132,20 @@ def test_a_patch_of_another_object(space: Space, secret: Object, field: str, val
     with pytest.raises(Conflict):
         _cluster(space.api).patch_blindly(SECRETS, "db", operations, space.namespace)
     assert secret["data"] == space.get("secrets", "db")["data"]
+
+
+def test_who_wrote_a_key_last_is_known_without_its_value(space: Space, secret: Object) -> None:
+    """Whoever made the Secret has no part in a value that molt has drawn; whoever changes it afterwards has."""
+    cluster, keys = _cluster(space.api), ("password",)
+    operations = exchange.begin(secret, {"password": "new"}, "credentials", datetime.now(UTC))
+    begun = cluster.patch_blindly(SECRETS, "db", operations, space.namespace)
+    assert regenerable.changed_by(begun, keys) is None
+    space.api.patch(space.path("secrets", "db"), {"data": {"user": ""}}, fieldManager="kubectl-edit").object()
+    assert regenerable.changed_by(cluster.metadata(SECRETS, "db", space.namespace), keys) is None
+    space.api.patch(space.path("secrets", "db"), {"data": {"password": ""}}, fieldManager="kubectl-edit").object()
+    expected = "kubectl-edit has written password since"
+    assert expected == regenerable.changed_by(cluster.metadata(SECRETS, "db", space.namespace), keys)
+    assert MANAGER == regenerable.MANAGER
 
 
 def test_a_rehearsed_patch(space: Space, secret: Object) -> None:

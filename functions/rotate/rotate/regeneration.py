@@ -181,6 +181,8 @@ class Work:
         return "moving", f"{fleet} restarts"
 
     def _put_back(self, way: UnderWay, cause: str) -> Told:
+        if theirs := regenerable.changed_by(self._secret, way.keys):
+            return "skipped", f"{theirs}, and nothing is put back: {cause}"
         self._patch(exchange.put_back(self._secret, way, self._now))
         reason = f"the former values of {_listed(way.keys)} are back: {cause}"
         self._tell(notice.PUT_BACK, reason)
@@ -190,7 +192,8 @@ class Work:
         self._patch(exchange.end(self._secret, way))
         if way.put_back_at:
             return "skipped", f"as before {marks.stamp(way.since)}: its regeneration was undone"
-        reason = f"{_listed(way.keys)} regenerated, and the former values are gone"
+        following = regenerable.due_after(self._one, self._secret, way.since, self._keys)
+        reason = f"{_listed(way.keys)} regenerated, and the former values are gone; next at {following:%Y-%m-%dT%H:%MZ}"
         self._tell(notice.REGENERATED, reason)
         return "acted", reason
 
