@@ -1,4 +1,4 @@
-"""`molt plan`: which pods move when, what holds them up, and a picture of it."""
+"""`molt plan`: which pods move when, and which Secrets get new values; what holds them up; a picture of it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from molt import marks, pause
-from molt.cli import plot, rotation_key, timeline
+from molt.cli import plot, regenerations, rotation_key, timeline
 from molt.cli.age import relative
 from molt.cli.coming import Coming, Place, Span, foretell, shades
 from molt.cli.options import ContextOption, JsonOption, StateOption, folder
 from molt.cli.output import EXIT_NO, EXIT_USAGE, complain, say, show_chart, show_json, show_table
 from molt.cli.policy import load
 from molt.cli.reach import cluster as reach
+from molt.cli.regenerations import Renewal
 from molt.cluster import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -35,6 +36,7 @@ from molt.workload import top
 
 _WORKLOADS = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)
 _MOST = 50  # pods of one policy that are shown; JSON has them all
+_SECRET_COLUMNS = ("Secret", "Keys", "Then restarts", "Due", "Begins", "Held up by")
 _COLUMNS = ("Pod", "Workload", "Due", "Begins", "Held up by", "Its successor's move")
 
 
@@ -45,6 +47,7 @@ class Plan:
     policy: RotationPolicy
     moves: list[Coming]
     later: int
+    secrets: list[Renewal]
 
 
 def plan(
@@ -115,9 +118,10 @@ def _plan(api: Cluster, policy: RotationPolicy, keys: Keys | None, now: datetime
         if resource.kind in kinds
         for obj in api.list(resource, policy.namespace)
     )
-    coming = foretell(policy, pods, keys, Place(_namespace(api, policy.namespace), dict(workloads)), now)
+    space = _namespace(api, policy.namespace)
+    coming = foretell(policy, pods, keys, Place(space, dict(workloads)), now)
     near = [one for one in coming if (one.begin or one.due).earliest <= end]
-    return Plan(policy, near, len(coming) - len(near))
+    return Plan(policy, near, len(coming) - len(near), regenerations.foretell(api, policy, keys, space, now))
 
 
 def _namespace(api: Cluster, name: str) -> dict[str, Any] | None:
@@ -140,6 +144,8 @@ def _show(plans: list[Plan], now: datetime, length: timedelta, keyless: str) -> 
         others = [f"{len(one.moves) - len(shown)} more pods begin to move in this time"] * (len(one.moves) > len(shown))
         others += [f"{one.later} later"] * bool(one.later)
         say("; ".join(others) or ("" if shown else "no pod is to move"))
+        if one.secrets:
+            show_table(_SECRET_COLUMNS, [_secret_row(renewal, now) for renewal in one.secrets])
     if keyless:
         say(f"Without the key only ranges can be told: {keyless}.", "yellow")
     say("A move waits besides until its workload is whole, and for maxMoving.")
@@ -157,6 +163,11 @@ def _show_bars(policy: RotationPolicy, moves: list[Coming], now: datetime, lengt
 def _row(one: Coming, now: datetime) -> tuple[str, ...]:
     begin, successor = (_said(span, now) if span else "" for span in (one.begin, one.successor))
     return one.pod, one.workload, _said(one.due, now), begin, one.held, successor
+
+
+def _secret_row(one: Renewal, now: datetime) -> tuple[str, ...]:
+    due, begin = (_said(span, now) if span else "" for span in (one.due, one.begin))
+    return one.secret.name, ", ".join(one.secret.keys), ", ".join(one.dependants), due, begin, one.held
 
 
 def _said(span: Span, now: datetime) -> str:
@@ -177,7 +188,12 @@ def _as_json(one: Plan) -> dict[str, Any]:
         for move in one.moves
     ]
     said = {"policy": f"{policy.namespace}/{policy.name}", "mode": policy.mode, "strategy": policy.strategy}
-    return {**said, "pods": pods, "later": one.later}
+    secrets = [
+        {"secret": renewal.secret.name, "keys": renewal.secret.keys, "dependants": renewal.dependants}
+        | {"heldBy": renewal.held, "due": _span(renewal.due), "begin": _span(renewal.begin)}
+        for renewal in one.secrets
+    ]
+    return {**said, "pods": pods, "later": one.later, "secrets": secrets}
 
 
 def _span(span: Span | None) -> dict[str, str] | None:
