@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks, pause, regenerable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from molt.cluster import Cluster
     from molt.lifetime import Keys
+    from molt.outcome import Clock
     from molt.policy import RotationPolicy
     from molt.policy.regeneration import Regeneration
     from molt.regenerable import UnderWay
@@ -35,6 +37,8 @@ Told = tuple[str, str]
 """An outcome and its reason."""
 
 DRY_RUN = "DryRun"
+LONGEST = timedelta(seconds=10)
+"""How long one tick sees to Secrets, so that there is time for the pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,32 @@ class Claim:
     secret: Regeneration
 
 
-def run(
-    cluster: Cluster, policies: Iterable[RotationPolicy], keys: Keys, now: datetime, turns: Turns, diary: Diary
+def run(  # noqa: PLR0913 - what a tick has
+    cluster: Cluster,
+    policies: Iterable[RotationPolicy],
+    keys: Keys,
+    clock: Clock,
+    now: datetime,
+    *,
+    turns: Turns,
+    diary: Diary,
 ) -> None:
-    """Do for each Secret of the policies what it needs next; what stands in the way of one holds up no other."""
+    """Do for each Secret of the policies what it needs next; what stands in the way of one holds up no other.
+
+    `now` is the tick's, so that the restarts that it undoes afterwards are no older than what is put back here. No
+    Secret is begun with after LONGEST: where the API server is slow, later ticks see to the others.
+    """
+    end = clock.now() + LONGEST
     claims: dict[tuple[str, str], list[Claim]] = defaultdict(list)
     for policy in sorted(policies, key=lambda one: (one.mode == DRY_RUN, one.name)):
         for one in policy.secrets:
             claims[policy.namespace, one.name].append(Claim(policy, one))
-    for (namespace, name), found in sorted(claims.items(), key=lambda item: item[0]):
+    ordered = sorted(claims)
+    first = int(now.timestamp()) // 60 % len(ordered) if ordered else 0  # each minute another one
+    for namespace, name in ordered[first:] + ordered[:first]:
+        if clock.now() > end:
+            return
+        found = claims[namespace, name]
         work = Work(cluster, found[0], keys, now)
         try:
             with turns.of(f"namespace {namespace}"):

@@ -73,7 +73,7 @@ class Tick:
         left_over = self._cluster.list(PODS, labels=f"{marks.RETIRING}={marks.TRUE}")
         relocate.clear(self._cluster, {pod["metadata"]["uid"] for pod in left_over}, self._now)
         # Before the restarts: a dependant that is stuck gets its Secret's former values first, then its former pods.
-        regeneration.run(self._cluster, valid, self._keys, self._now, self._turns, self._diary)
+        regeneration.run(self._cluster, valid, self._keys, self._clock, self._now, turns=self._turns, diary=self._diary)
         for kind, obj in rollout.under_way(self._cluster):
             with self._turns.of(f"namespace {obj['metadata']['namespace']}"):
                 self._watch(kind, obj)

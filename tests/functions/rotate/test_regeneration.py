@@ -15,7 +15,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -184,6 +184,22 @@ def test_who_does_not_get_on_with_the_new_value_gets_the_former_one_back(vault: 
     assert marks.REGENERATED_AT not in vault.notes
     warning = ("Warning", "MoltRegenerationUndone", "RotationPolicy", f"Secret db: {reason}")
     assert warning in _events(vault)
+
+
+def test_what_was_put_back_in_time_needs_no_other_restart() -> None:
+    """The restart was undone after that, by the same tick: its pods have read the former value."""
+
+    class Ticking(FakeClock):
+        def now(self) -> datetime:
+            self.time += timedelta(milliseconds=1)
+            return self.time
+
+    vault = Vault(Ticking())
+    vault.broken = {"web"}
+    told = [told_of_secret(vault) for _ in range(6)]
+    assert ["moving", "moving", "moving", "skipped", "moving", "skipped"] == [outcome for outcome, _ in told]
+    assert ("StatefulSet/db restarts", "") == (told[4][1], vault.former)
+    assert "its regeneration was undone" in told[5][1]
 
 
 def test_after_a_failure_it_rests(vault: Vault) -> None:
@@ -488,7 +504,25 @@ def test_what_is_amiss_with_one_secret_holds_up_no_other(vault: Vault) -> None:
     )
     outcome = handle(TICK, vault, vault.clock)
     assert isinstance(outcome, Done)
-    assert ["skipped", "moving", "skipped"] == [said for _, said, _ in trail(outcome)]
+    assert [("a", "skipped"), ("db", "moving"), ("z", "skipped")] == sorted(entry[:2] for entry in trail(outcome))
+
+
+def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault) -> None:
+    """Whoever is left out is the first in some later minute."""
+    secrets = [{"name": name, "keys": ["a"], "lifetime": {"every": "1h"}} for name in ("a", "b", "c", "d")]
+    vault.policy("others", selector={"matchLabels": {"app": "nobody"}}, secrets=secrets)
+    metadata, seen = vault.metadata, []
+
+    def slowly(resource: Any, name: str, namespace: str | None = None) -> Any:
+        vault.clock.sleep(11)
+        seen.append(name)
+        return metadata(resource, name, namespace)
+
+    vault.metadata = slowly  # type: ignore[method-assign]
+    for _ in range(5):
+        assert isinstance(handle(TICK, vault, vault.clock), Done | Skipped)
+        vault.clock.sleep(49)
+    assert ["a", "b", "c", "d", "db"] == sorted(seen)
 
 
 def test_no_pods_are_counted_for_a_secret(vault: Vault) -> None:
