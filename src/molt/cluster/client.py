@@ -199,18 +199,9 @@ class Cluster(Sender):
         Raises Conflict when it sets metadata.uid or .resourceVersion to what they are not, Rejected when an operation
         cannot be done or a `test` fails.
         """
-        query, kind = writing(dry_run=dry_run), JSON_PATCH
-        return self._send(
-            "patch",
-            "PATCH",
-            resource,
-            namespace,
-            name,
-            query=query,
-            body=operations,
-            content_type=kind,
-            accept=METADATA,
-        )
+        form = {"content_type": JSON_PATCH, "accept": METADATA}
+        query, body = writing(dry_run=dry_run), [*operations]  # a list: by anything else ApiClient sends another type
+        return self._send("patch", "PATCH", resource, namespace, name, query=query, body=body, **form)
 
     def delete(
         self,

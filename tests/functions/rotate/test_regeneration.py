@@ -547,6 +547,8 @@ def test_what_is_refused_in_the_middle_is_tried_again(vault: Vault) -> None:
     vault.failing["patch", "statefulsets"] = Forbidden("not allowed")
     with pytest.raises(PermanentError, match="not allowed"):
         tick(vault)
+    vault.failing["patch", "statefulsets"] = Conflict("it changed")
+    assert ("skipped", "it changed") == told_of_secret(vault)
     assert OLD == vault.former
     vault.failing.clear()
     assert ("moving", "StatefulSet/db restarts") == told_of_secret(vault)
