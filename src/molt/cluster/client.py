@@ -199,9 +199,11 @@ class Cluster(Sender):
         Raises Conflict when it sets metadata.uid or .resourceVersion to what they are not, Rejected when an operation
         cannot be done or a `test` fails.
         """
-        form = {"content_type": JSON_PATCH, "accept": METADATA}
-        query, body = writing(dry_run=dry_run), [*operations]  # a list: by anything else ApiClient sends another type
-        return self._send("patch", "PATCH", resource, namespace, name, query=query, body=body, **form)
+        query, kind, asked = writing(dry_run=dry_run), JSON_PATCH, METADATA
+        body = [*operations]  # anything else ApiClient would send as another kind of patch
+        return self._send(
+            "patch", "PATCH", resource, namespace, name, query=query, body=body, content_type=kind, accept=asked
+        )
 
     def delete(
         self,
