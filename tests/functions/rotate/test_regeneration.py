@@ -507,6 +507,25 @@ def test_what_is_amiss_with_one_secret_holds_up_no_other(vault: Vault) -> None:
     assert [("a", "skipped"), ("db", "moving"), ("z", "skipped")] == sorted(entry[:2] for entry in trail(outcome))
 
 
+def test_two_secrets_of_the_same_dependants_share_their_restarts(vault: Vault) -> None:
+    """A restart that comes after both have new values is for both."""
+    metadata = {"name": "cache", "namespace": "shop", "annotations": {marks.REGENERABLE: "true"}}
+    metadata |= {"creationTimestamp": "2026-11-24T10:00:00Z"}
+    vault.put(SECRETS, {"metadata": metadata, "type": "Opaque", "data": {"token": coded("old")}})
+    pods: dict[str, Any] = {"selector": {"matchLabels": {"app": "nobody"}}}
+    secret = {"name": "cache", "keys": ["token"], "lifetime": {"every": "1h"}, "dependants": DEPENDANTS}
+    vault.policy("cache", secrets=[secret], **pods)
+    stamps: dict[str, set[str]] = {"db": set(), "web": set()}
+    for _ in range(4):
+        tick(vault)
+        for name, seen in stamps.items():
+            seen.add(restart.stamped(vault.top(name)))
+    cache = vault.objects["secrets", "shop", "cache"]
+    assert ({"token"}, {"password", "user"}) == (cache["data"].keys(), vault.secret["data"].keys())
+    assert cache["data"]["token"] != coded("old")
+    assert (2, 2) == (len(stamps["db"]), len(stamps["web"])), "none, and one"
+
+
 def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault) -> None:
     """Whoever is left out is the first in some later minute."""
     secrets = [{"name": name, "keys": ["a"], "lifetime": {"every": "1h"}} for name in ("a", "b", "c", "d")]
