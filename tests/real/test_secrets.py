@@ -86,7 +86,7 @@ def test_a_regeneration_is_let_through(installed: Api, rotate: Api, secret: str,
     if ends == "put back":
         way = under_way(found)
         assert way
-        assert 200 == rotate.patch(secret, exchange.put_back(found, way, NOW), JSON).status
+        assert 200 == rotate.patch(secret, exchange.put_back(found, way, NOW, NOW), JSON).status
         found = installed.get(secret).object()
         assert DATA | {"password-previous": _coded(new)} == found["data"]
     way = under_way(found)

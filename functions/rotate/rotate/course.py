@@ -66,6 +66,16 @@ def next_step(way: UnderWay, overlap: timedelta, standings: Sequence[Standing], 
     return _back(way, way.put_back_at, standings, now) if way.put_back_at else _forth(way, overlap, standings, now)
 
 
+def moment(standings: Sequence[Standing], now: datetime) -> datetime:
+    """Return the time to write down for what is done now: after all that the dependants say was done before.
+
+    Their restarts may have been stamped by a clock that is ahead of this one.
+    """
+    tops = [one.fleet.top for one in standings if one.fleet]
+    said = [time for top in tops for time in (marks.time_of(restart.stamped(top)), due.stays_since(top)) if time]
+    return max([now, *(time + _SECOND for time in said if time <= now + AHEAD)])
+
+
 def stamp(since: datetime, now: datetime) -> datetime:
     """Return the time to stamp a restart with: in whole seconds, and never before what it is to follow."""
     return max(now, _whole(since))

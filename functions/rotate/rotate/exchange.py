@@ -42,7 +42,7 @@ def draw(one: Regeneration) -> dict[str, str]:
     return {key: "".join(secrets.choice(characters) for _ in range(one.length)) for key in one.keys}
 
 
-def begin(secret: Mapping[str, Any], values: Mapping[str, str], policy: str, now: datetime) -> list[Operation]:
+def begin(secret: Mapping[str, Any], values: Mapping[str, str], policy: str, at: datetime) -> list[Operation]:
     """Return the patch that gives the keys these values; refused when one is not there, or has a former one."""
     operations = [*exactly(secret), _test("/type", OPAQUE)]
     for key, value in values.items():
@@ -53,19 +53,22 @@ def begin(secret: Mapping[str, Any], values: Mapping[str, str], policy: str, now
         ]
     notes = {
         marks.REGENERATING: ",".join(values),
-        marks.REGENERATING_SINCE: marks.stamp(now),
+        marks.REGENERATING_SINCE: marks.stamp(at),
         marks.POLICY: policy,
     }
     return [*operations, *_noted(notes)]
 
 
-def put_back(secret: Mapping[str, Any], way: UnderWay, now: datetime) -> list[Operation]:
-    """Return the patch that gives the keys their former values back, and keeps the new ones in their stead."""
+def put_back(secret: Mapping[str, Any], way: UnderWay, at: datetime, now: datetime) -> list[Operation]:
+    """Return the patch that gives the keys their former values back, and keeps the new ones in their stead.
+
+    `at` is later than any restart that has read the new ones; from `now` on the Secret rests.
+    """
     operations = exactly(secret)
     for key in way.keys:
         operations += [_move(key, key + _SWAP), _move(key + PREVIOUS, key), _move(key + _SWAP, key + PREVIOUS)]
     notes = {
-        marks.PUT_BACK_AT: marks.stamp(now),
+        marks.PUT_BACK_AT: marks.stamp(at),
         marks.STAYED_SINCE: marks.stamp(now),
         marks.STAYS: str(due.stays(secret) + 1),
     }

@@ -141,9 +141,10 @@ class Work:
             return self._go_on(way)
         paused = pause.reason(pause.of(space or {"metadata": {}}), f"namespace {namespace}", self._now)
         paused = paused or pause.reason(pause.of(self._secret), f"Secret {self._one.name}", self._now)
-        if reason := paused or course.lack(self._standings(), self._now):
+        standings = self._standings()
+        if reason := paused or course.lack(standings, self._now):
             return "skipped", f"its values are old: {reason}"
-        return self._begin()
+        return self._begin(course.moment(standings, self._now))
 
     def _is_due(self) -> bool:
         due = regenerable.due_at(self._one, self._secret, self._keys) <= self._now
@@ -159,10 +160,10 @@ class Work:
             found.append(Standing(dependant, fleet, survey.pods(self._cluster, fleet) if fleet else ()))
         return found
 
-    def _begin(self) -> Told:
+    def _begin(self, at: datetime) -> Told:
         """Give the keys new values."""
         values, rehearsal = exchange.draw(self._one), self.policy.mode == DRY_RUN
-        operations = exchange.begin(self._secret, values, self.policy.name, self._now)
+        operations = exchange.begin(self._secret, values, self.policy.name, at)
         try:
             self._patch(operations, dry_run=rehearsal)
         except MoltError as error:
@@ -186,14 +187,17 @@ class Work:
         return None
 
     def _go_on(self, way: UnderWay) -> Told | None:
-        step = course.next_step(way, self._one.overlap, self._standings(), self._now)
+        standings = self._standings()
+        step = course.next_step(way, self._one.overlap, standings, self._now)
         if step.action == "keep":
             return None
         if step.fleet:
             return self._restart(step.fleet, way.put_back_at or way.since)
         if step.action == "wait":
             return "moving", step.reason
-        return self._put_back(way, step.reason) if step.action == "put back" else self._end(way)
+        if step.action == "put back":
+            return self._put_back(way, course.moment(standings, self._now), step.reason)
+        return self._end(way)
 
     def _restart(self, fleet: Any, since: datetime) -> Told:
         why = f"Secret {self._one.name} has other values since {marks.stamp(since)}"
@@ -201,10 +205,10 @@ class Work:
         restart.begin(self._cluster, fleet, course.stamp(since, self._now), notes)
         return "moving", f"{fleet} restarts"
 
-    def _put_back(self, way: UnderWay, cause: str) -> Told:
+    def _put_back(self, way: UnderWay, at: datetime, cause: str) -> Told:
         if theirs := regenerable.changed_by(self._secret, way.keys):
             return "skipped", f"{theirs}, and nothing is put back: {cause}"
-        self._patch(exchange.put_back(self._secret, way, self._now))
+        self._patch(exchange.put_back(self._secret, way, at, self._now))
         reason = f"the former values of {_listed(way.keys)} are back: {cause}"
         self._tell(notice.PUT_BACK, reason)
         return "skipped", reason
