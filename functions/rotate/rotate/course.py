@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 AHEAD = timedelta(minutes=5)
-"""A restart that claims to be later than this from now was stamped by a clock that is wrong, and is not believed."""
+"""How far the clocks of those who restart may be apart; what claims to be from further ahead is not believed."""
 _SECOND = timedelta(seconds=1)
 
 
@@ -117,7 +117,7 @@ def _failure(fleet: Fleet, pods: Sequence[Object], since: datetime, now: datetim
     """
     notes, stayed = marks.annotations_of(fleet.top), due.stays_since(fleet.top)
     if not _restarted(fleet, since, now):
-        return f"the restart of {fleet} was undone" if stayed and stayed >= since else None
+        return f"the restart of {fleet} was undone" if stayed and _followed(stayed, since) else None
     ours = notes.get(marks.RESTARTED_AT) == restart.stamped(fleet.top)
     same = notes.get(marks.RESTARTED_TEMPLATE) == restart.digest(fleet.top)
     if not ours or not same or fleet.top["spec"].get("paused") or not _unready(fleet, pods, now):
@@ -134,8 +134,16 @@ def _restarted(fleet: Fleet, since: datetime, now: datetime) -> bool:
 def _touched(fleet: Fleet, since: datetime, put_back_at: datetime, now: datetime) -> bool:
     """Tell whether pods of the dependant may have the values that were put back since."""
     stayed = due.stays_since(fleet.top)
-    undone_before = stayed is not None and since <= stayed < put_back_at
+    undone_before = stayed is not None and _followed(stayed, since) and stayed < put_back_at
     return not _restarted(fleet, put_back_at, now) and (_restarted(fleet, since, now) or undone_before)
+
+
+def _followed(stayed: datetime, since: datetime) -> bool:
+    """Tell whether a restart was undone after the regeneration began, maybe by a clock that is behind.
+
+    An hour before, none can have been: its workload would have rested.
+    """
+    return stayed >= since - AHEAD
 
 
 def _hindered(fleet: Fleet, pods: Sequence[Object], now: datetime) -> str | None:

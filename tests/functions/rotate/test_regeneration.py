@@ -244,6 +244,30 @@ def test_a_restart_that_was_undone_before_is_a_failure_too(vault: Vault) -> None
     assert ("skipped", "") == (told_of_secret(vault)[0], vault.former)
 
 
+def test_a_restart_that_was_undone_by_a_clock_that_is_behind(vault: Vault) -> None:
+    """It says that it was before the regeneration; but then the workload would have rested."""
+    vault.broken = {"db"}
+    for _ in range(2):
+        tick(vault)
+    earlier = restart.back(vault.top("db"), vault.clock.now() - timedelta(minutes=4))
+    vault.merge(restart.RESOURCES["StatefulSet"], "db", earlier, "shop")
+    vault.clock.sleep(30)
+    expected = "the former values of password are back: the restart of StatefulSet/db was undone"
+    assert ("skipped", expected) == told_of_secret(vault)
+
+
+def test_the_way_back_is_later_than_every_restart(vault: Vault) -> None:
+    """Though one was stamped by a clock that is ahead: it has read the new value, and restarts once more."""
+    vault.broken = {"web"}
+    for _ in range(3):
+        tick(vault)
+    ahead = marks.stamp(vault.clock.now().replace(microsecond=0) + timedelta(minutes=4))
+    vault.top("db")["spec"]["template"]["metadata"]["annotations"][restart.STAMP] = ahead
+    assert "skipped" == told_of_secret(vault)[0]
+    assert vault.notes[marks.PUT_BACK_AT] > ahead
+    assert ("moving", "StatefulSet/db restarts") == told_of_secret(vault)
+
+
 @pytest.mark.parametrize("theirs", ["change", "pause", "restart"])
 def test_what_somebody_else_has_done_to_a_dependant_is_theirs(vault: Vault, theirs: str) -> None:
     """It may be the cause of its trouble, or the cure: the values stay, both of them."""

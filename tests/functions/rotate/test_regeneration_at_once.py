@@ -83,8 +83,8 @@ def _run(vault: Vault, seed: int, *tasks: Task) -> None:
     _settle(vault)
 
 
-@pytest.mark.parametrize("broken", [(), ("db",), ("web",)])
-@pytest.mark.parametrize("drift", [0, 40], ids=["one time", "clocks apart"])
+@pytest.mark.parametrize("broken", [(), ("db",), ("web",), ("db", "web")])
+@pytest.mark.parametrize("drift", [0, 90], ids=["one time", "clocks apart"])
 @few
 @seeds
 def test_two_instances(broken: tuple[str, ...], drift: int, seed: int) -> None:
