@@ -73,7 +73,7 @@ def moment(standings: Sequence[Standing], now: datetime) -> datetime:
     """
     tops = [one.fleet.top for one in standings if one.fleet]
     said = [time for top in tops for time in (marks.time_of(restart.stamped(top)), due.stays_since(top)) if time]
-    return max([now, *(time + _SECOND for time in said if time <= now + AHEAD)])
+    return max([now, *(time + _SECOND for time in said if now <= time <= now + AHEAD)])
 
 
 def stamp(since: datetime, now: datetime) -> datetime:

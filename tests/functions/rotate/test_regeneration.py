@@ -268,6 +268,21 @@ def test_the_way_back_is_later_than_every_restart(vault: Vault) -> None:
     assert ("moving", "StatefulSet/db restarts") == told_of_secret(vault)
 
 
+def test_who_is_stuck_within_the_second_of_its_restart(vault: Vault) -> None:
+    """What is put back then is not dated later than the restart's undoing, which follows in the same tick."""
+    vault.broken = {"web"}
+    for _ in range(2):
+        tick(vault)
+    handle(TICK, vault, vault.clock)
+    vault.clock.sleep(0.5)
+    for pod in vault.pods():
+        if pod["metadata"]["labels"]["app"] == "web":
+            pod["breaks-at"] = marks.stamp(vault.clock.now())
+    told = [told_of_secret(vault) for _ in range(3)]
+    assert ["skipped", "moving", "skipped"] == [outcome for outcome, _ in told]
+    assert "its regeneration was undone" in told[2][1]
+
+
 @pytest.mark.parametrize("theirs", ["change", "pause", "restart"])
 def test_what_somebody_else_has_done_to_a_dependant_is_theirs(vault: Vault, theirs: str) -> None:
     """It may be the cause of its trouble, or the cure: the values stay, both of them."""
