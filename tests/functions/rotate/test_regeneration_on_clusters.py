@@ -12,7 +12,7 @@ from molt import marks
 from molt.cluster import EVENTS, PODS, ROTATION_POLICIES, SECRETS, Cluster, Forbidden
 from molt.cluster.resources import Resource
 from molt.outcome import PermanentError, SystemClock
-from molt.workload import is_ready
+from molt.workload import is_ready, is_terminating
 from rotate import restart
 from rotate.restart import RESOURCES
 from tests.functions.installation import PATIENCE, Installation
@@ -85,7 +85,8 @@ def _stamp(here: Installation, name: str) -> str:
 
 
 def _uids(here: Installation, name: str) -> set[str]:
-    return {pod["metadata"]["uid"] for pod in here.admin.list(PODS, here.namespace, labels=f"app={name}")}
+    pods = here.admin.list(PODS, here.namespace, labels=f"app={name}")
+    return {pod["metadata"]["uid"] for pod in pods if not is_terminating(pod)}
 
 
 def _tick(here: Installation, rotate: Cluster) -> str:
