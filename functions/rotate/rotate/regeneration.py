@@ -8,15 +8,13 @@ Right to do any of this has only who was given it for that very Secret, by its o
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks, pause, regenerable
 from molt.cluster import SECRETS, Forbidden, NotFound, Rejected
 from molt.outcome import MoltError, PermanentError, TemporaryError
-from rotate import course, exchange, notice, restart, survey
+from rotate import claims, course, exchange, notice, restart, survey
 from rotate.course import Standing
 
 if TYPE_CHECKING:
@@ -27,26 +25,17 @@ if TYPE_CHECKING:
     from molt.lifetime import Keys
     from molt.outcome import Clock
     from molt.policy import RotationPolicy
-    from molt.policy.regeneration import Regeneration
     from molt.regenerable import UnderWay
     from molt.turns import Turns
+    from rotate.claims import Claim
     from rotate.diary import Diary
 
 Object = dict[str, Any]
 Told = tuple[str, str]
 """An outcome and its reason."""
 
-DRY_RUN = "DryRun"
 LONGEST = timedelta(seconds=10)
 """How long one tick sees to Secrets, so that there is time for the pods."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A policy, and what it says of a Secret."""
-
-    policy: RotationPolicy
-    secret: Regeneration
 
 
 def run(  # noqa: PLR0913 - what a tick has
@@ -65,32 +54,20 @@ def run(  # noqa: PLR0913 - what a tick has
     Secret is begun with after LONGEST: where the API server is slow, later ticks see to the others.
     """
     end = clock.now() + LONGEST
-    claims: dict[tuple[str, str], list[Claim]] = defaultdict(list)
-    for policy in sorted(policies, key=lambda one: (one.mode == DRY_RUN, one.name)):
-        for one in policy.secrets:
-            claims[policy.namespace, one.name].append(Claim(policy, one))
-    ordered = sorted(claims)
-    first = int(now.timestamp()) // 60 % len(ordered) if ordered else 0  # each minute another one
-    for namespace, name in ordered[first:] + ordered[:first]:
+    found = claims.gathered(policies)
+    for namespace, name in claims.in_turn(found, now):
         if clock.now() > end:
             return
-        found = claims[namespace, name]
-        work = Work(cluster, found[0], keys, now)
+        work = Work(cluster, found[namespace, name][0], keys, now)
         try:
             with turns.of(f"namespace {namespace}"):
-                told = work.do(found)
+                told = work.do(found[namespace, name])
         except TemporaryError as error:
             told = "skipped", error.reason
         except PermanentError as error:
             told = "refused", error.reason
         if told:
             diary.note(told[0], work.policy, name, told[1])
-
-
-def _responsible(secret: Object, claims: Sequence[Claim]) -> Claim:
-    """Return whose the Secret is: the policy's that has begun with it, else the first's."""
-    begun = marks.annotations_of(secret).get(marks.POLICY) if regenerable.under_way(secret) else None
-    return next((claim for claim in claims if claim.policy.name == begun), claims[0])
 
 
 def _unentitled(namespace: str, name: str) -> str:
@@ -111,7 +88,7 @@ class Work:
         self._cluster, self._keys, self._now = cluster, keys, now
         self.policy, self._one = claim.policy, claim.secret
 
-    def do(self, claims: Sequence[Claim]) -> Told | None:
+    def do(self, those: Sequence[Claim]) -> Told | None:
         """Do what is needed next and return what became of it; None when there is nothing to tell.
 
         Raises what molt.cluster raises.
@@ -123,7 +100,7 @@ class Work:
             return "skipped", "there is no such Secret"
         except Forbidden:
             return "refused", _unentitled(namespace, name)
-        claim = _responsible(self._secret, claims)
+        claim = claims.responsible(self._secret, those)
         self.policy, self._one = claim.policy, claim.secret
         return self._step()
 
@@ -162,7 +139,7 @@ class Work:
 
     def _begin(self, at: datetime) -> Told:
         """Give the keys new values."""
-        values, rehearsal = exchange.draw(self._one), self.policy.mode == DRY_RUN
+        values, rehearsal = exchange.draw(self._one), self.policy.mode == claims.DRY_RUN
         operations = exchange.begin(self._secret, values, self.policy.name, at)
         try:
             self._patch(operations, dry_run=rehearsal)
