@@ -21,12 +21,15 @@
     annotation  pause            on a workload or a namespace: the clock moves none of its pods (molt.pause)
     annotation  stayed-since     on a pod whose move was undone, since its replacement did not become Ready
     annotation  stays            how many times in a row that was so
+    annotation  regenerable      on a Secret, "true": its owner lets its values be regenerated
+    annotation  regenerating     on a Secret: the keys whose former values are kept, while a regeneration is under way
     annotation  strategy         how a retiring pod moves, when that is not Replace
     annotation  the rest         workload, quarantined-at, reason, rule, alert, policy; expires-at, then,
                                  keep-on-release; owner, retiring-since;
                                  suspect-rule, -alert, -policy, -since; on a node cordoned-by, cordoned-at, uncordon-at,
                                  relocating-for, relocating-since; on a workload restarted-at, restarted-from,
-                                 restarted-template, policy, reason
+                                 restarted-template, policy, reason; on a Secret regenerating-since, regenerated-at,
+                                 put-back-at, policy
 
 All start with `molt-project.io/`.
 """
@@ -100,6 +103,11 @@ COMBINATION = f"{PREFIX}/combination"
 RECONFIGURED_FROM = f"{PREFIX}/reconfigured-from"
 UNDONE_COMBINATION = f"{PREFIX}/undone-combination"
 RESTART_ANNOTATIONS = (RESTARTED_AT, RESTARTED_FROM, RESTARTED_TEMPLATE, RECONFIGURED_FROM, POLICY, REASON)
+REGENERABLE = f"{PREFIX}/regenerable"
+REGENERATING = f"{PREFIX}/regenerating"
+REGENERATING_SINCE = f"{PREFIX}/regenerating-since"
+REGENERATED_AT = f"{PREFIX}/regenerated-at"
+PUT_BACK_AT = f"{PREFIX}/put-back-at"
 RELOCATING = f"{PREFIX}/relocating"
 RELOCATING_FOR = f"{PREFIX}/relocating-for"
 RELOCATING_SINCE = f"{PREFIX}/relocating-since"

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from molt import marks
-from molt.cluster import AlreadyExists, Blocked, Cluster, Conflict, NotFound, Request, Resource, TooLarge
+from molt.cluster import AlreadyExists, Blocked, Cluster, Conflict, NotFound, Rejected, Request, Resource, TooLarge
 from molt.cluster.resources import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -31,6 +31,7 @@ from molt.cluster.resources import (
     ROTATION_POLICIES,
     STATEFUL_SETS,
 )
+from molt.embedded.cluster.patch import PatchError, json_patch
 
 Object = dict[str, Any]
 
@@ -283,6 +284,36 @@ class FakeCluster(Cluster):
         self._answered()
         return merged
 
+    def metadata(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        self._asked("get", resource, namespace)
+        found = _partial(self._find(resource, name, namespace))
+        self._answered()
+        return found
+
+    def patch_blindly(
+        self,
+        resource: Resource,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Object:
+        if self.meddle:
+            self.meddle.pop(0)(self)
+        self._asked("patch", resource, namespace)
+        present = self._find(resource, name, namespace)
+        try:
+            changed = json_patch(present, [dict(one) for one in operations])
+        except PatchError:
+            raise Rejected("the server rejected our request due to an error in our request") from None
+        for precondition in ("uid", "resourceVersion"):
+            if changed["metadata"][precondition] != present["metadata"][precondition]:
+                raise Conflict(f"{precondition} is another")
+        written = _partial(self._write(resource, changed, dry_run=dry_run))
+        self._answered()
+        return written
+
     def evict(
         self, name: str, namespace: str, *, uid: str = "", resource_version: str = "", dry_run: bool = False
     ) -> None:
@@ -454,6 +485,10 @@ class FakeCluster(Cluster):
             self.put(resource, obj)
             self.reconcile()
         return copy.deepcopy(obj)
+
+
+def _partial(obj: Object) -> Object:
+    return {"kind": "PartialObjectMetadata", "metadata": copy.deepcopy(obj["metadata"])}
 
 
 def _has_fields(obj: Object, fields: str) -> bool:

@@ -30,6 +30,7 @@ from terminate.handler import handle as terminate
 from tests.functions.dead_letter.test_refusal import refused
 from tests.functions.evidence.world import Case, container, status, step
 from tests.functions.fake_cluster import FakeClock, FakeCluster
+from tests.functions.rotate.vault import Vault, tick
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, slip_for
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
@@ -263,6 +264,23 @@ def test_a_checkpoint_needs_a_right_that_the_base_does_not_have() -> None:
         == _granted("evidence", "checkpoints")
         == _evidence(checkpoint=True) - _evidence()
     )
+
+
+def test_a_secret_is_regenerated_by_the_right_that_its_owner_gives() -> None:
+    """The Role of the example is what is asked for beyond the function's own, and names one Secret."""
+    asked: set[Right] = set()
+    for broken in ("", "web"):
+        vault = Vault(FakeClock())
+        vault.broken = {broken}
+        for _ in range(8):
+            tick(vault)
+        asked |= _asked(vault)
+    path = FUNCTIONS.parent / "examples" / "policies" / "regenerate-secret.yaml"
+    (role,) = (item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item["kind"] == "Role")
+    (rule,) = role["rules"]
+    given = {(verb, group, "secrets") for group in rule["apiGroups"] for verb in rule["verbs"]}
+    assert given == asked - _granted("rotate")
+    assert (["secrets"], ["db-credentials"]) == (rule["resources"], rule["resourceNames"])
 
 
 def test_no_function_reads_secrets() -> None:

@@ -63,6 +63,20 @@ class Diary:
             }
         )
 
+    def note(self, outcome: str, policy: RotationPolicy, secret: str, reason: str) -> None:
+        """Note what became of a Secret's regeneration; never a value of it."""
+        self.entries.append(
+            {
+                "remedy": FUNCTION,
+                "namespace": policy.namespace,
+                "secret": secret,
+                "policy": policy.name,
+                "outcome": outcome,
+                "reason": marks.printable(reason),
+                "at": marks.stamp(self._now),
+            }
+        )
+
     def moved(self, policy: RotationPolicy) -> set[str]:
         """Return the UIDs of the pods that left on the policy's account."""
         return self._uids(policy, "acted")
@@ -77,7 +91,7 @@ class Diary:
         return [entry for entry in self.entries if (entry["namespace"], entry["policy"]) == whose]
 
     def _uids(self, policy: RotationPolicy, outcome: str) -> set[str]:
-        return {entry["uid"] for entry in self.of(policy) if entry["outcome"] == outcome}
+        return {entry["uid"] for entry in self.of(policy) if "uid" in entry and entry["outcome"] == outcome}
 
     def answer(self, tick: Event) -> Done | Skipped:
         """Return the outcome of the tick: with the fact if there is anything to tell.

@@ -44,7 +44,7 @@ def held(
 ) -> list[Held]:
     """Return who is held up, by a policy's entries in the trail; `due` are its pods that are due or rest.
 
-    Every pod counts once.
+    Every pod counts once, and so does a Secret that is not regenerated.
     """
     waiting: dict[str, dict[str, Object]] = defaultdict(dict)
     places = {pod["metadata"]["uid"]: _place(pod, fleets) for pod in due}
@@ -53,11 +53,11 @@ def held(
     by_uid = {fleet.uid: fleet for fleet in fleets.values()} if places else {}
     found = []
     for entry in entries:
-        reason, place = reasons.name(entry["outcome"], entry["reason"]), places.get(entry["uid"])
+        reason, place = reasons.name(entry["outcome"], entry["reason"]), places.get(entry.get("uid", ""))
         if reason is None or (place is not None and place not in waiting):
             continue
         count = len(waiting.pop(place)) if place else 1
-        example = entry.get("pod") or entry["workload"]
+        example = entry.get("pod") or entry.get("workload") or f"Secret/{entry['secret']}"
         found.append(Held(reason, entry["reason"], example, count, by_uid.get(place or "")))
     return found + [_resting(pods, now) for group in waiting.values() if (pods := _tried(group.values(), now))]
 

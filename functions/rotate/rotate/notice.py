@@ -1,4 +1,4 @@
-"""What is said to those who look at a workload: an Event when a pod of it moved, could not, or did in vain.
+"""What is said to those who look at a workload or a policy: Events, when something moved, could not, or did in vain.
 
 An Event is a courtesy: the trail and the status say the same. So one that is refused is logged, and no move fails for
 it. Names are made from what an Event is about, so that a doubled tick or a redelivery says nothing twice.
@@ -13,17 +13,22 @@ from molt import log, marks
 from molt.cluster import EVENTS, AlreadyExists
 from molt.events import deterministic_id
 from molt.outcome import MoltError, TemporaryError
+from molt.policy.manifest import API_VERSION
+from molt.policy.rotation import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from molt.cluster import Cluster
+    from molt.policy import RotationPolicy
     from rotate.fleet import Fleet
 
 ROTATED = "Rotated"
 BLOCKED = "RotationBlocked"
 UNDONE = "MoltRotationUndone"
+REGENERATED = "MoltSecretRegenerated"
+PUT_BACK = "MoltRegenerationUndone"
 NOTE_LIMIT = 1000  # of the 1024 bytes that an Event's note may have
 
 
@@ -86,32 +91,48 @@ def post_all(cluster: Cluster, notices: Sequence[Notice]) -> list[Notice]:
     return list(notices)
 
 
+def regenerated(
+    cluster: Cluster, policy: RotationPolicy, secret: Mapping[str, Any], reason: str, text: str, now: datetime
+) -> None:
+    """Leave an Event on the policy about its Secret; `reason` is REGENERATED, or PUT_BACK, which is a warning."""
+    own = {"namespace": policy.namespace, "name": policy.name, "uid": policy.uid}
+    identity = deterministic_id(policy.uid, secret["metadata"]["uid"], reason, marks.stamp(now))[:16]
+    name = f"{policy.name[:200].rstrip('-.')}.{identity}"
+    _create(cluster, _event(name, _reference(API_VERSION, KIND, own), reason, text, now))
+
+
 def post(cluster: Cluster, notice: Notice) -> bool:
     """Leave an Event on the workload; tell whether that is settled: said, said before, or refused for good."""
     fleet = notice.fleet
+    own = {"namespace": fleet.namespace, "name": fleet.name, "uid": fleet.uid}
+    body = _event(notice.name, _reference(fleet.api_version, fleet.kind, own), notice.reason, notice.note, notice.at)
+    if notice.pod:
+        body["related"] = _reference("v1", "Pod", notice.pod["metadata"])
+    return _create(cluster, body)
+
+
+def _create(cluster: Cluster, body: Mapping[str, Any]) -> bool:
+    about = body["regarding"]
     try:
-        cluster.create(EVENTS, _event(notice), fleet.namespace)
+        cluster.create(EVENTS, body, about["namespace"])
     except AlreadyExists:
         return True
     except MoltError as error:
-        log.write("warning", "rotate", message=f"{fleet} in {fleet.namespace}: no Event: {error.reason}")
+        name, namespace = f"{about['kind']}/{about['name']}", about["namespace"]
+        log.write("warning", "rotate", message=f"{name} in {namespace}: no Event: {error.reason}")
         return not isinstance(error, TemporaryError)
     return True
 
 
-def _event(notice: Notice) -> dict[str, Any]:
-    fleet = notice.fleet
-    related = {"related": _reference("v1", "Pod", notice.pod["metadata"])} if notice.pod else {}
-    own = {"namespace": fleet.namespace, "name": fleet.name, "uid": fleet.uid}
+def _event(name: str, about: Mapping[str, str], reason: str, text: str, at: datetime) -> dict[str, Any]:
     return {
-        "metadata": {"name": notice.name, "namespace": fleet.namespace},
-        "eventTime": notice.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "type": "Normal" if notice.reason == ROTATED else "Warning",
-        "reason": notice.reason,
+        "metadata": {"name": name, "namespace": about["namespace"]},
+        "eventTime": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "type": "Normal" if reason in {ROTATED, REGENERATED} else "Warning",
+        "reason": reason,
         "action": "Rotate",
-        "note": marks.printable(notice.note, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore"),
-        "regarding": _reference(fleet.api_version, fleet.kind, own),
-        **related,
+        "note": marks.printable(text, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore"),
+        "regarding": dict(about),
         "reportingController": "molt-project.io/rotate",
         "reportingInstance": "rotate",
     }

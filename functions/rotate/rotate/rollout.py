@@ -63,20 +63,20 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
         return _end(cluster, of, *(("acted", end) if well else ("skipped", "as before its restart")), well=well)
     if at is None:
         return _return(cluster, of, pods, now, lack)
-    cause = _cause(of, pods, now)
-    if cause is None or of.top["spec"].get("paused"):
+    trouble = cause(of, pods, now)
+    if trouble is None or of.top["spec"].get("paused"):
         return "moving", f"restarts: {lack}"
     if marks.annotations_of(of.top).get(marks.RESTARTED_TEMPLATE) != restart.digest(of.top):
-        return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {cause}")
-    return _undo(cluster, of, at, now, cause)
+        return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {trouble}")
+    return _undo(cluster, of, at, now, trouble)
 
 
-def _undo(cluster: Cluster, of: Fleet, at: str, now: datetime, cause: str) -> tuple[str, str]:
+def _undo(cluster: Cluster, of: Fleet, at: str, now: datetime, trouble: str) -> tuple[str, str]:
     """Give the workload back what it had."""
     patch = reconfigure.back(of.top, now)
     if patch is None:
-        return _end(cluster, of, "skipped", f"nobody can read how to go back from here: {cause}")
-    reason = f"its {'reconfiguration' if reconfigure.is_one(of.top) else 'restart'} is undone: {cause}"
+        return _end(cluster, of, "skipped", f"nobody can read how to go back from here: {trouble}")
+    reason = f"its {'reconfiguration' if reconfigure.is_one(of.top) else 'restart'} is undone: {trouble}"
     _merge(cluster, of, patch)
     notice.undone(cluster, of, at, reason, now)
     return "skipped", reason
@@ -95,7 +95,7 @@ def _is_current(of: Fleet, pod: Object) -> bool:
     return revision is not None and marks.labels_of(pod).get("controller-revision-hash") == revision
 
 
-def _cause(of: Fleet, pods: Sequence[Object], now: datetime) -> str | None:
+def cause(of: Fleet, pods: Sequence[Object], now: datetime) -> str | None:
     """Return why the restart will not end well, or None; pods on their way out say nothing of those that come."""
     for condition in (of.top.get("status") or {}).get("conditions") or ():
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":

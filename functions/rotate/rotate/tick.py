@@ -14,7 +14,7 @@ from molt.cluster import PODS, ROTATION_POLICIES
 from molt.due import Roll
 from molt.policy import PolicyError, rotation
 from molt.workload import controller
-from rotate import outset, plan, relocate, restart, rollout, siblings, stranger, survey
+from rotate import outset, plan, regeneration, relocate, restart, rollout, siblings, stranger, survey
 from rotate.blockage import Told
 from rotate.budgets import Budgets
 from rotate.diary import Diary
@@ -78,6 +78,8 @@ class Tick:
         valid = [policy for _, policy in policies if not isinstance(policy, PolicyError)]
         left_over = self._cluster.list(PODS, labels=f"{marks.RETIRING}={marks.TRUE}")
         relocate.clear(self._cluster, {pod["metadata"]["uid"] for pod in left_over}, self._now)
+        # Before the restarts: a dependant that is stuck gets its Secret's former values first, then its former pods.
+        regeneration.run(self._cluster, valid, self._keys, self._clock, self._now, turns=self._turns, diary=self._diary)
         for kind, obj in rollout.under_way(self._cluster):
             with self._turns.of(f"namespace {obj['metadata']['namespace']}"):
                 self._watch(kind, obj)

@@ -75,7 +75,7 @@ def _coming(policy: RotationPolicy, pod: Object, keys: Keys | None, place: Place
     objection = guard.first_objection(pod, place.namespace) or (None if name else "no controller would replace it")
     if objection or place.namespace is None:
         return Coming(pod["metadata"]["name"], name, due, None, objection or "", None)
-    begin, held = _beginning(policy, due, _pauses(place.namespace, name, place.pauses.get(name)), now)
+    begin, held = beginning(policy, due, _pauses(place.namespace, name, place.pauses.get(name)), now)
     successor = None
     if begin:
         successor = _open(policy, _next(policy, begin), now)
@@ -95,7 +95,7 @@ def _pauses(namespace: Object, workload: str, value: str | None) -> list[tuple[s
     return [(what, value) for what, value in found if value is not None]
 
 
-def _beginning(
+def beginning(
     policy: RotationPolicy, due: Span, pauses: Iterable[tuple[str, str]], now: datetime
 ) -> tuple[Span | None, str]:
     """Return when the move can begin, and what holds it up until then."""

@@ -1,4 +1,4 @@
-"""`molt plan`: which pods move when, what holds them up, and a picture of it."""
+"""`molt plan`: which pods move when, and which Secrets get new values; what holds them up; a picture of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from molt import marks, pause
-from molt.cli import combinations, plot, rotation_key, timeline
+from molt.cli import combinations, plot, regenerations, rotation_key, timeline
 from molt.cli.age import relative
 from molt.cli.combinations import Standing
 from molt.cli.coming import Coming, Place, Span, foretell, shades
@@ -18,6 +18,7 @@ from molt.cli.options import ContextOption, JsonOption, StateOption, folder
 from molt.cli.output import EXIT_NO, EXIT_USAGE, complain, say, show_chart, show_json, show_table
 from molt.cli.policy import load
 from molt.cli.reach import cluster as reach
+from molt.cli.regenerations import Renewal
 from molt.cluster import (
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -36,6 +37,7 @@ from molt.workload import top
 
 _WORKLOADS = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)
 _MOST = 50  # pods of one policy that are shown; JSON has them all
+_SECRET_COLUMNS = ("Secret", "Keys", "Then restarts", "Due", "Begins", "Held up by")
 _COLUMNS = ("Pod", "Workload", "Due", "Begins", "Held up by", "Its successor's move")
 
 
@@ -48,6 +50,7 @@ class Plan:
     later: int
     standings: list[Standing]
     """The combinations of its workloads, where it reconfigures them."""
+    secrets: list[Renewal]
 
 
 def plan(
@@ -121,11 +124,12 @@ def _plan(api: Cluster, policy: RotationPolicy, keys: Keys | None, now: datetime
         for obj in api.list(resource, policy.namespace)
     }
     pauses = {name: pause.of(obj) for name, obj in workloads.items()}
-    coming = foretell(policy, pods, keys, Place(_namespace(api, policy.namespace), pauses), now)
+    space = _namespace(api, policy.namespace)
+    coming = foretell(policy, pods, keys, Place(space, pauses), now)
     near = [one for one in coming if (one.begin or one.due).earliest <= end]
     names = sorted({f"{owner.kind}/{owner.name}" for owner in owners} & workloads.keys() if policy.dimensions else ())
     found = [combinations.standing(policy, name, workloads[name]) for name in names]
-    return Plan(policy, near, len(coming) - len(near), found)
+    return Plan(policy, near, len(coming) - len(near), found, regenerations.foretell(api, policy, keys, space, now))
 
 
 def _namespace(api: Cluster, name: str) -> dict[str, Any] | None:
@@ -152,6 +156,8 @@ def _show(plans: list[Plan], now: datetime, length: timedelta, keyless: str) -> 
         say("; ".join(others) or ("" if shown else "no pod is to move"))
         if one.standings:
             show_table(combinations.COLUMNS, combinations.rows(policy, one.standings, now))
+        if one.secrets:
+            show_table(_SECRET_COLUMNS, [_secret_row(renewal, now) for renewal in one.secrets])
     if keyless:
         say(f"Without the key only ranges can be told: {keyless}.", "yellow")
     say("A move waits besides until its workload is whole, and for maxMoving.")
@@ -177,6 +183,11 @@ def _row(one: Coming, now: datetime) -> tuple[str, ...]:
     return one.pod, one.workload, _said(one.due, now), begin, one.held, successor
 
 
+def _secret_row(one: Renewal, now: datetime) -> tuple[str, ...]:
+    due, begin = (_said(span, now) if span else "" for span in (one.due, one.begin))
+    return one.secret.name, ", ".join(one.secret.keys), ", ".join(one.dependants), due, begin, one.held
+
+
 def _said(span: Span, now: datetime) -> str:
     ends = [relative(_stamp(end), now) for end in (span.earliest, span.latest)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
@@ -197,7 +208,12 @@ def _as_json(one: Plan, now: datetime) -> dict[str, Any]:
     said = {"policy": f"{policy.namespace}/{policy.name}", "mode": policy.mode, "strategy": policy.strategy}
     said |= {"underAttackUntil": until} if (until := _under_attack(policy, now)) else {}
     workloads = {"workloads": combinations.as_json(policy, one.standings)} if policy.dimensions else {}
-    return {**said, "pods": pods, "later": one.later, **workloads}
+    secrets = [
+        {"secret": renewal.secret.name, "keys": renewal.secret.keys, "dependants": renewal.dependants}
+        | {"heldBy": renewal.held, "due": _span(renewal.due), "begin": _span(renewal.begin)}
+        for renewal in one.secrets
+    ]
+    return {**said, "pods": pods, "later": one.later, "secrets": secrets, **workloads}
 
 
 def _span(span: Span | None) -> dict[str, str] | None:

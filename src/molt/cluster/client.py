@@ -5,33 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from molt.cluster import connect
-from molt.cluster.errors import Expired, Rejected, Request
+from molt.cluster.errors import Expired, Request
 from molt.cluster.options import deletion, filled, typed, writing
 from molt.cluster.resources import ACCOUNTS, NODES, PODS, Resource, segment
+from molt.cluster.sender import Sender, path_of
 from molt.cluster.stream import events
 from molt.cluster.transport import Call, Transport, items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from molt.cluster.options import LogLimits, Trim
 
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PAGE: Final = 500  # objects per answer of a list, as kubectl's
 WATCH_SECONDS: Final = 300.0
 GRACE: Final = 5.0  # seconds that a watch's end may come late
 CHECKPOINT_SECONDS: Final = 30.0  # a checkpoint writes all of a container's memory
 
 
-class Cluster:
+class Cluster(Sender):
     """One cluster, seen by one caller. Methods raise the errors of molt.cluster.errors, and no others."""
-
-    def __init__(self, transport: Transport) -> None:
-        """Take the connections; nothing is sent."""
-        self._transport = transport
-        self.requests: list[Request] = []
-        """What was asked, in order; a request that was tried three times stands here three times."""
 
     @classmethod
     def connect(
@@ -69,12 +66,16 @@ class Cluster:
         """Return the object, or raise NotFound."""
         return self._send("get", "GET", resource, namespace, name)
 
+    def metadata(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """Return the object's metadata alone (PartialObjectMetadata): the rest does not leave the API server."""
+        return self._send("get", "GET", resource, namespace, name, accept=METADATA)
+
     def list_within(
         self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = ""
     ) -> list[dict[str, Any]]:
         """Return the objects as `list` does, from one answer of at most `most` bytes; raises TooLarge beyond that."""
         asked = Request("list", resource.group, resource.plural, namespace)
-        call = Call("GET", _path(resource, namespace), asked, filled(fieldSelector=fields))
+        call = Call("GET", path_of(resource, namespace), asked, filled(fieldSelector=fields))
         return items(asked, self._transport.read(call, self.requests, most + 1), most)
 
     def list(
@@ -119,7 +120,7 @@ class Cluster:
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(max(1, round(timeout)))}
         query |= filled(labelSelector=labels, resourceVersion=resource_version)
         asked = Request("watch", resource.group, resource.plural, namespace)
-        call = Call("GET", _path(resource, namespace), asked, query=query, read_timeout=timeout + GRACE)
+        call = Call("GET", path_of(resource, namespace), asked, query=query, read_timeout=timeout + GRACE)
         yield from events(asked, self._transport.open(call, self.requests))
 
     def logs(self, pod: str, namespace: str, container: str, limits: LogLimits, *, previous: bool = False) -> bytes:
@@ -127,13 +128,13 @@ class Cluster:
         asked = Request("get", PODS.group, f"{PODS.plural}/log", namespace)
         query = limits.query(container, previous=previous)
         return self._transport.read(
-            Call("GET", _path(PODS, namespace, pod, "log"), asked, query), self.requests, limits.size
+            Call("GET", path_of(PODS, namespace, pod, "log"), asked, query), self.requests, limits.size
         )
 
     def checkpoint(self, node: str, namespace: str, pod: str, container: str) -> dict[str, Any]:
         """Have the kubelet write a checkpoint of a container on its node; return its answer, which names the file."""
         asked = Request("create", NODES.group, f"{NODES.plural}/proxy")
-        path = _path(NODES, None, node, "/".join(["proxy/checkpoint", *map(segment, (namespace, pod, container))]))
+        path = path_of(NODES, None, node, "/".join(["proxy/checkpoint", *map(segment, (namespace, pod, container))]))
         return self._transport.send(
             Call("POST", path, asked, repeatable=False, read_timeout=CHECKPOINT_SECONDS), self.requests
         )
@@ -184,6 +185,26 @@ class Cluster:
             "patch", "PATCH", resource, namespace, name, subresource=part, query=query, body=patch, content_type=MERGE
         )
 
+    def patch_blindly(
+        self,
+        resource: Resource,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Apply a JSON patch, all of it or nothing, and return the object's metadata alone, as `metadata` does.
+
+        Raises Conflict when it sets metadata.uid or .resourceVersion to what they are not, Rejected when an operation
+        cannot be done or a `test` fails.
+        """
+        query, kind, asked = writing(dry_run=dry_run), JSON_PATCH, METADATA
+        body = [*operations]  # anything else ApiClient would send as another kind of patch
+        return self._send(
+            "patch", "PATCH", resource, namespace, name, query=query, body=body, content_type=kind, accept=asked
+        )
+
     def delete(  # noqa: PLR0913 - what to delete, and every precondition that the API has
         self,
         resource: Resource,
@@ -219,32 +240,3 @@ class Cluster:
         self._send(
             "create", "POST", PODS, namespace, name, subresource="eviction", body=body, repeatable=bool(uid) or dry_run
         )
-
-    def _send(  # noqa: PLR0913 - the one place where all parts of a request meet
-        self,
-        verb: str,
-        method: str,
-        resource: Resource,
-        namespace: str | None,
-        name: str | None = None,
-        *,
-        subresource: str = "",
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-        repeatable: bool = True,
-    ) -> dict[str, Any]:
-        """Send one request and return the object answered."""
-        plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
-        asked = Request(verb, resource.group, plural, namespace if resource.namespaced else None)
-        path = _path(resource, namespace, name, subresource)
-        call = Call(method, path, asked, query or {}, body, content_type, repeatable)
-        return self._transport.send(call, self.requests)
-
-
-def _path(resource: Resource, namespace: str | None, name: str | None = None, subresource: str = "") -> str:
-    """Return the path, or raise Rejected as the API would for a name that cannot be."""
-    try:
-        return resource.path(namespace, name, subresource)
-    except ValueError as error:
-        raise Rejected(str(error)) from error

@@ -18,7 +18,7 @@ from molt.cluster.backoff import Backoff
 from molt.cluster.errors import TooLarge, Unavailable, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kubernetes.client.configuration import Configuration
     from urllib3 import BaseHTTPResponse
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+JSON: Final = "application/json"
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 10.0  # longest silence, in seconds; an API server answers slow requests within its own limits
 HINT: Final = 2.0  # Retry-After for our own caller when the server named none
@@ -40,10 +41,11 @@ class Call:
     path: str
     asked: Request
     query: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
-    content_type: str = "application/json"
+    body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    content_type: str = JSON
     repeatable: bool = True
     read_timeout: float = READ_TIMEOUT
+    accept: str = JSON
 
 
 class Transport:
@@ -106,7 +108,7 @@ class Transport:
     def _once(self, call: Call) -> BaseHTTPResponse:
         """Send the request once and return a 2xx answer with its body unread, or raise what the answer means."""
         client = self._client
-        headers = {**client.default_headers, "Accept": "application/json"}
+        headers = {**client.default_headers, "Accept": call.accept}
         if token := client.configuration.get_api_key_with_prefix("BearerToken"):
             headers["Authorization"] = token
         if call.body is not None:

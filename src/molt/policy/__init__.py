@@ -8,6 +8,7 @@
     remedies    the remedies of a ResponsePolicy  load       policies from files
     windows     when a RotationPolicy's moves may begin
     reconfigure the dimensions that a RotationPolicy changes
+    regeneration  the Secrets that a RotationPolicy regenerates
 
 The parsers give the verdict of the CRDs in knative/base/crds, in words that name the field and the way out.
 """

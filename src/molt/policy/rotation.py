@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt.policy import amount, duration, manifest, reconfigure, selector, under_attack, windows
+from molt.policy import (
+    amount,
+    duration,
+    manifest,
+    reconfigure,
+    regeneration,
+    selector,
+    under_attack,
+    windows,
+)
 from molt.policy.amount import Amount
 from molt.policy.fields import Problems, Reader, quote
 from molt.policy.windows import Hours
@@ -14,6 +23,7 @@ from molt.policy.windows import Hours
 if TYPE_CHECKING:
     from molt.haste import Alarm
     from molt.policy.reconfigure import Dimension
+    from molt.policy.regeneration import Regeneration
     from molt.policy.selector import Selector
     from molt.policy.under_attack import UnderAttack
 
@@ -53,6 +63,7 @@ class RotationPolicy:
     """The last alarm that an alert has raised, by the policy's status; it may be over."""
     dimensions: tuple[Dimension, ...] = ()
     """What strategy Reconfigure changes; () for any other."""
+    secrets: tuple[Regeneration, ...] = ()
 
 
 def parse(obj: Any) -> RotationPolicy:
@@ -80,6 +91,7 @@ def parse(obj: Any) -> RotationPolicy:
         under_attack=attack,
         alarm=attack.alarm(obj) if attack else None,
         dimensions=reconfigure.read(spec, strategy),
+        secrets=regeneration.parse(spec.objects("secrets", most=regeneration.MOST), _lifetime),
     )
     spec.close()
     _note_what_it_selects_by(policy, spec)

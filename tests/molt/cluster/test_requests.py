@@ -12,6 +12,7 @@ from molt.cluster import (
     NETWORK_POLICIES,
     PODS,
     RESPONSE_POLICIES,
+    SECRETS,
     Cluster,
     Expired,
     LogLimits,
@@ -117,6 +118,30 @@ def test_a_call_is_one_request(
     assert sent == (seen.method, seen.path, seen.query, seen.headers.get("content-type"), seen.body)
     assert ("Bearer a-token", "application/json") == (seen.headers["authorization"], seen.headers["accept"])
     assert [asked] == cluster.requests
+
+
+PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+
+def test_metadata_is_asked_for_alone(cluster: Cluster, stub: Stub) -> None:
+    """By the header that says in which form the answer is wanted."""
+    stub.will(answer({"kind": "PartialObjectMetadata", "metadata": {"name": "db"}}))
+    assert {"name": "db"} == cluster.metadata(SECRETS, "db", "shop")["metadata"]
+    (seen,) = stub.seen
+    assert ("GET", "/api/v1/namespaces/shop/secrets/db", PARTIAL) == (seen.method, seen.path, seen.headers["accept"])
+    assert [Request("get", "", "secrets", "shop")] == cluster.requests
+
+
+def test_a_json_patch_is_answered_by_metadata_alone(cluster: Cluster, stub: Stub) -> None:
+    """Its operations are sent in their order."""
+    stub.will(answer({"kind": "PartialObjectMetadata", "metadata": {"name": "db"}}))
+    operations = ({"op": "copy", "from": "/data/a", "path": "/data/b"}, {"op": "remove", "path": "/data/a"})
+    cluster.patch_blindly(SECRETS, "db", operations, "shop", dry_run=True)
+    (seen,) = stub.seen
+    assert ("PATCH", "/api/v1/namespaces/shop/secrets/db", PARTIAL) == (seen.method, seen.path, seen.headers["accept"])
+    assert ({"fieldManager": "molt", "dryRun": "All"}, [*operations]) == (seen.query, seen.body)
+    assert "application/json-patch+json" == seen.headers["content-type"]
+    assert [Request("patch", "", "secrets", "shop")] == cluster.requests
 
 
 def test_a_token_is_requested_for_an_account(cluster: Cluster, stub: Stub) -> None:

@@ -13,6 +13,10 @@ REMEDIES = "cordon, evidence, quarantine, rotate, tag, terminate"
 ONE_REMEDY = f"must have exactly one of {REMEDIES} (one without parameters is written `quarantine: {{}}`)"
 ONE_LIFETIME = "spec.lifetime: must have either every, or both min and max"
 LABEL = "x" * 63
+SECRET = {"name": "db", "keys": ["password"], "lifetime": {"every": "24h"}}
+WEB = {"kind": "Deployment", "name": "web"}
+NOT_A_KEY = "is not a key of letters, digits, -, _ and . that does not end in -previous"
+NOT_A_NAME = "is not a name of lower-case letters, digits, - and ."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,11 @@ def _reconfigure(about: str, *problems: str, dimensions: Any) -> Verdict:
 def _dimension(about: str, *problems: str, **dimension: Any) -> Verdict:
     found = [f"[1]{problem}" for problem in problems]
     return _reconfigure(about, *found, dimensions=[BUILD, {"name": "under-test"} | dimension])
+
+
+def _secret(about: str, *problems: str, **secret: Any) -> Verdict:
+    found = tuple(f"spec.secrets[0]{problem}" for problem in problems)
+    return _rotation(about, *found, secrets=[SECRET | secret])
 
 
 def _selector(about: str, *problems: str, **selector: Any) -> Verdict:
@@ -127,6 +136,17 @@ FULL_ROTATION: dict[str, Any] = {
     ],
     "blackouts": [{"cron": "30 23 31 12 *", "duration": "1h", "timeZone": "Etc/GMT+5"}],
     "underAttack": {"factor": 2.5, "for": "1h"},
+    "secrets": [
+        {
+            "name": "db.credentials",
+            "keys": ["password", "API_KEY.v1"],
+            "lifetime": {"min": "12h", "max": "24h"},
+            "length": 64,
+            "alphabet": "hex",
+            "dependants": [{"kind": "StatefulSet", "name": "db"}, {"kind": "Deployment", "name": "web"}],
+            "overlap": "1h",
+        }
+    ],
 }
 
 ATTACKS: list[Any] = [None, {"factor": 1.01, "for": "1s"}, {"factor": 100, "for": "8760h"}]
@@ -594,6 +614,71 @@ VERDICTS = [
     _window("a time zone too long", ".timeZone: has 65 characters, more than 64", timeZone="x" * 65),
     *(_rotation(f"attack {value}", underAttack=value) for value in ATTACKS),
     *(_rotation(f"attack {value}", *problems, underAttack=value) for value, problems in BAD_ATTACKS),
+    # secrets
+    _rotation("no secrets", secrets=[]),
+    _rotation("null secrets", secrets=None),
+    _secret("the least of a secret"),
+    _rotation("as many secrets as may be", secrets=[SECRET | {"name": f"s{number}"} for number in range(8)]),
+    _rotation(
+        "too many secrets",
+        "spec.secrets: has 9 items, more than 8",
+        secrets=[SECRET | {"name": f"s{number}"} for number in range(9)],
+    ),
+    _rotation("a secret twice", 'spec.secrets[1].name: "db" is listed twice', secrets=[SECRET, SECRET]),
+    _rotation(
+        "an empty secret",
+        "spec.secrets[0].name: missing",
+        "spec.secrets[0].keys: missing",
+        "spec.secrets[0].lifetime: missing",
+        secrets=[{}],
+    ),
+    _rotation("a secret as text", "spec.secrets[0]: must be an object, not a string", secrets=["db"]),
+    _secret("a secret with a value", ".value: unknown field", value="x"),
+    _secret("a secret without keys", ".keys: must not be empty; leave it out instead", keys=[]),
+    _secret("a key twice", '.keys[1]: "a" is listed twice', keys=["a", "a"]),
+    _secret("a former value's key", f'.keys[0]: "a-previous" {NOT_A_KEY}', keys=["a-previous"]),
+    _secret("a key with a slash", f'.keys[0]: "a/b" {NOT_A_KEY}', keys=["a/b"]),
+    _secret("a key that has previous in it", keys=["a-previous-b", "previous"]),
+    _secret("the longest key", keys=["x" * 244]),
+    _secret("a key too long", ".keys[0]: has 245 characters, more than 244", keys=["x" * 245]),
+    _secret("too many keys", ".keys: has 17 items, more than 16", keys=[f"k{number}" for number in range(17)]),
+    *(
+        _secret(f"a secret named {name!r}", f'.name: "{name}" {NOT_A_NAME}', name=name)
+        for name in ("Db", "a/b", "-a", "a..b", "../x", "db ", "a_b")
+    ),
+    _secret(
+        "a secret's lifetime of both kinds",
+        ".lifetime: must have either every, or both min and max",
+        lifetime={"every": "1h", "min": "1h", "max": "2h"},
+    ),
+    _secret("the shortest value", length=16),
+    _secret("the longest value", length=128, alphabet="hex"),
+    *(_secret(f"a value of {length}", f".length: {length} is not in 16..128", length=length) for length in (15, 129)),
+    _secret("hex too short", ".length: 31 is too short for hex: at least 32", length=31, alphabet="hex"),
+    _secret("base64 by default", alphabet="base64"),
+    _secret("half of base64", ".length: 33 is no multiple of 4, as base64 needs it", length=33, alphabet="base64"),
+    _secret("an unknown alphabet", '.alphabet: "ascii" is not one of alphanumeric, base64, hex', alphabet="ascii"),
+    _secret("dependants", dependants=[WEB, {"kind": "StatefulSet", "name": "web"}]),
+    _secret("no dependants", dependants=[]),
+    _secret("a dependant twice", ".dependants[1]: Deployment/web is listed twice", dependants=[WEB, WEB]),
+    _secret(
+        "an empty dependant",
+        ".dependants[0].kind: missing",
+        ".dependants[0].name: missing",
+        dependants=[{}],
+    ),
+    _secret(
+        "a dependant that has no rollout",
+        '.dependants[0].kind: "Job" is not one of Deployment, StatefulSet, DaemonSet',
+        dependants=[{"kind": "Job", "name": "web"}],
+    ),
+    _secret(
+        "too many dependants",
+        ".dependants: has 17 items, more than 16",
+        dependants=[{"kind": "Deployment", "name": f"w{number}"} for number in range(17)],
+    ),
+    _secret("no overlap", overlap="0s"),
+    _secret("an overlap too long", '.overlap: "8761h" is not in 0s..8760h', overlap="8761h"),
     _rotation("any age", minAge="0s"),
     _rotation("an age too old", 'spec.minAge: "8761h" is not in 0s..8760h', minAge="8761h"),
     _rotation(

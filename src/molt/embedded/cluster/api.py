@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from molt.embedded.cluster import discovery, events, reads, tables, watching
+from molt.embedded.cluster import discovery, events, partial, reads, tables, watching
 from molt.embedded.cluster.audit import Audit, AuditRecord
 from molt.embedded.cluster.authorizer import Authorizer, path_refusal, refusal
 from molt.embedded.cluster.deletes import Deleter
@@ -158,13 +158,15 @@ class Api:
 
     def _watch(self, request: Request, place: Place, kind: Kind) -> Stream:
         seen = watching.watch(self.store, request, reads.scope(request, place, kind))
-        return Stream(self._seen(kind, seen, as_table=_wants_table(request)))
+        return Stream(self._seen(kind, seen, request.headers.get("accept", "")))
 
-    def _seen(self, kind: Kind, seen: Iterator[Object], *, as_table: bool) -> Iterator[Object]:
+    def _seen(self, kind: Kind, seen: Iterator[Object], accept: str) -> Iterator[Object]:
         """Yield a watch's events with each object in the form that was asked for."""
         for event in seen:
             obj = event["object"]
-            if event["type"] in ("BOOKMARK", "ERROR") or not as_table:
+            if event["type"] != "ERROR" and partial.wanted(accept):
+                yield event | {"object": partial.one(obj)}
+            elif event["type"] in ("BOOKMARK", "ERROR") or not tables.wanted(accept):
                 yield event | {"object": events.shown(kind, obj)}
             else:
                 metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
@@ -172,22 +174,25 @@ class Api:
 
     def _shown(self, request: Request, kind: Kind, answer: Answer) -> Answer:
         """Return an answer in the form that was asked for."""
-        body = answer.body
+        body, accept = answer.body, request.headers.get("accept", "")
         if not isinstance(body, dict) or body.get("kind") == "Status":
             return answer
         if "items" in body and body.get("kind") == f"{kind.kind}List":
-            if _wants_table(request):
-                return Answer(answer.code, tables.table(kind, body["items"], body["metadata"], self.store.now()))
-            items = [events.shown(kind, item) for item in body["items"]]
-            return Answer(answer.code, reads.bare(body | {"items": items}, kind))
-        if _wants_table(request) and body.get("kind") == kind.kind:
+            return self._shown_list(kind, accept, answer.code, body)
+        if partial.wanted(accept) and body.get("kind") == kind.kind:
+            return replace(answer, body=partial.one(body))
+        if tables.wanted(accept) and body.get("kind") == kind.kind:
             metadata = {"resourceVersion": body["metadata"].get("resourceVersion", "")}
             return Answer(answer.code, tables.table(kind, [body], metadata, self.store.now()), answer.warnings)
         return replace(answer, body=events.shown(kind, body))
 
-
-def _wants_table(request: Request) -> bool:
-    return tables.wanted(request.headers.get("accept", ""))
+    def _shown_list(self, kind: Kind, accept: str, code: int, body: Object) -> Answer:
+        if partial.wanted(accept, partial.MANY):
+            return Answer(code, partial.many(body))
+        if tables.wanted(accept):
+            return Answer(code, tables.table(kind, body["items"], body["metadata"], self.store.now()))
+        items = [events.shown(kind, item) for item in body["items"]]
+        return Answer(code, reads.bare(body | {"items": items}, kind))
 
 
 def _refusal(refused: Refused) -> Answer:

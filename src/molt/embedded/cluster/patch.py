@@ -58,9 +58,10 @@ def _index(items: list[Any], part: str) -> int:
     return index + len(items) if index < 0 else index
 
 
-def _read(document: Any, pointer: str) -> Any:
+def _present(document: Any, pointer: str) -> Any:
+    """Return what is there, None for a member that is not, as the API server's library does for `test` and `copy`."""
     parent, last = _parent(document, pointer)
-    return parent[_index(parent, last)] if isinstance(parent, list) else parent[last]
+    return parent[_index(parent, last)] if isinstance(parent, list) else parent.get(last)
 
 
 def _add(document: Any, pointer: str, value: Any) -> None:
@@ -80,17 +81,13 @@ def _remove(document: Any, pointer: str) -> Any:
 
 
 def _replace(document: Any, pointer: str, value: Any) -> None:
-    _read(document, pointer)
+    """Replace what is there; a member that is not there is added, as the API server's library (json-patch v4) does."""
     parent, last = _parent(document, pointer)
     parent[_index(parent, last) if isinstance(parent, list) else last] = value
 
 
 def _test(document: Any, pointer: str, value: Any) -> None:
-    try:
-        found = _read(document, pointer)
-    except KeyError:
-        found = None
-    if found != value:
+    if _present(document, pointer) != value:
         message = f"testing value {pointer} failed"
         raise ValueError(message)
 
@@ -100,6 +97,6 @@ _OPERATIONS: dict[str, Callable[[Any, dict[str, Any]], object]] = {
     "remove": lambda document, one: _remove(document, one["path"]),
     "replace": lambda document, one: _replace(document, one["path"], copied(one["value"])),
     "move": lambda document, one: _add(document, one["path"], _remove(document, one["from"])),
-    "copy": lambda document, one: _add(document, one["path"], copied(_read(document, one["from"]))),
+    "copy": lambda document, one: _add(document, one["path"], copied(_present(document, one["from"]))),
     "test": lambda document, one: _test(document, one["path"], one["value"]),
 }

@@ -38,6 +38,7 @@ PERCENT_TEXT: Final = (
     "a valid percent string must be a numeric string followed by an ending '%' "
     "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
 )
+FIXED_TEXT: Final = "field is immutable when `immutable` is set"
 
 
 def faults(kind: Kind, new: Object, old: Object | None) -> Iterator[Fault]:
@@ -116,6 +117,16 @@ def _disruption_budget(new: Object, _: Object | None) -> Iterator[Fault]:
     yield from selector_faults("spec.selector", spec.get("selector") or {})
 
 
+def _kept(new: Object, old: Object | None) -> Iterator[Fault]:
+    """Check a Secret or a ConfigMap."""
+    if old is None:
+        return
+    if new.get("type") != old.get("type"):
+        yield Fault("type", INVALID, new.get("type"), IMMUTABLE)
+    fixed = ("immutable", "data", "binaryData") if old.get("immutable") else ()
+    yield from (Fault(name, FORBIDDEN, detail=FIXED_TEXT) for name in fixed if new.get(name) != old.get(name))
+
+
 def _network_policy(new: Object, _: Object | None) -> Iterator[Fault]:
     yield from selector_faults("spec.podSelector", new["spec"]["podSelector"])
     for index, one in enumerate(new["spec"]["policyTypes"]):
@@ -155,6 +166,7 @@ def _crd(new: Object, _: Object | None) -> Iterator[Fault]:
 _CHECKS: Final[dict[str, Callable[[Object, Object | None], Iterator[Fault]]]] = {
     CRDS: _crd,
     "clusterrolebindings.rbac.authorization.k8s.io": _binding,
+    "configmaps": _kept,
     "clusterroles.rbac.authorization.k8s.io": _role,
     "daemonsets.apps": _workload,
     "deployments.apps": _workload,
@@ -164,6 +176,7 @@ _CHECKS: Final[dict[str, Callable[[Object, Object | None], Iterator[Fault]]]] = 
     "replicasets.apps": _workload,
     "rolebindings.rbac.authorization.k8s.io": _binding,
     "roles.rbac.authorization.k8s.io": _role,
+    "secrets": _kept,
     "services": _service,
     "statefulsets.apps": _stateful_set,
 }
