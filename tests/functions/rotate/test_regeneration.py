@@ -37,10 +37,11 @@ def vault() -> Vault:
 
 
 def _events(vault: FakeCluster) -> list[tuple[str, str, str, str]]:
+    """Return what was told of Secrets; of restarts it is told as of any."""
     return [
         (obj["type"], obj["reason"], obj["regarding"]["kind"], obj["note"])
         for (plural, _, _), obj in vault.objects.items()
-        if plural == "events"
+        if plural == "events" and obj["reason"] != "Rotated"
     ]
 
 
