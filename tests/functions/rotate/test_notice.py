@@ -152,6 +152,7 @@ def test_an_alert_moved_its_siblings(cluster: FakeCluster, clock: FakeClock, ste
         seen |= {new}
         said = "replaced by a fresh pod" if step == ROTATE else "evicted"
         last = _events(cluster)[-1]
+        clock.time += timedelta(seconds=1)  # creationTimestamp has whole seconds
         why = f"alert {slip.alert['id']}, policy {slip.policy.name}"
         assert f"pod {last['related']['name']}: {said}; the new pod is {new}; {why}" == last["note"]
     assert 2 == len(_events(cluster))
@@ -346,7 +347,7 @@ def _pod(name: str, made: str, owner: str = "rs", **metadata: Any) -> Object:
     ("since", "pods", "expected"),
     [
         ("2026-11-24T12:00:00.25Z", [_pod("a", "2026-11-24T10:00:00Z"), _pod("b", "2026-11-24T12:00:00Z")], "b"),
-        ("2026-11-24T12:00:00.25Z", [_pod("b", "2026-11-24T12:00:00Z"), _pod("c", "2026-11-24T12:00:09Z")], "c"),
+        ("2026-11-24T12:00:00.25Z", [_pod("b", "2026-11-24T12:00:00Z"), _pod("c", "2026-11-24T12:00:09Z")], ""),
         ("2026-11-24T12:00:00.25Z", [_pod("a", "2026-11-24T10:00:00Z"), _pod("b", "2026-11-24T11:59:00Z")], "b"),
         (None, [_pod("a", "2026-11-24T10:00:00Z"), _pod("b", "2026-11-24T12:00:00Z")], "b"),
         (None, [_pod("a", "2026-11-24T10:00:00Z", owner="other")], ""),
@@ -354,7 +355,7 @@ def _pod(name: str, made: str, owner: str = "rs", **metadata: Any) -> Object:
     ],
 )
 def test_who_took_the_place(since: str | None, pods: list[Object], expected: str) -> None:
-    """The youngest replica, by whatever clock; nobody's pod is none."""
+    """The one that was made since, by whatever clock; of several nobody is named, and nobody's pod is none."""
     fleet = Fleet("shop", "Deployment", "web", "u", 2, frozenset({"rs"}))
     annotations = {marks.RETIRING_SINCE: since} if since else {}
     old = _pod("old", "2026-11-24T09:00:00Z", annotations=annotations, labels={marks.RETIRING: "true"})

@@ -116,6 +116,7 @@ def test_the_clock_moves_one_pod_and_writes_the_status(here: Installation) -> No
         before = {pod["metadata"]["name"] for pod in here.deployment()}
         spec = {"mode": "Enforce", "selector": {"matchLabels": {"app": "web"}}, "lifetime": {"every": "30m"}}
         here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "web"}, "spec": spec}, here.namespace)
+        time.sleep(max(0.0, 1.1 - time.time() % 1))  # creationTimestamp has whole seconds
         outcome = handle(TICK, cluster, LaterClock())
         assert isinstance(outcome, Done)
         assert "1 acted" == outcome.reason
