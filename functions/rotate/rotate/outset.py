@@ -81,7 +81,8 @@ def _send(cluster: Cluster, move: Move, way: Way, now: datetime) -> str:
         restart.begin(cluster, move.fleet, now, notes, dry_run=rehearsal)
         return f"{verb} replaced by {move.fleet}'s own rollout"
     if way.is_make_before_break:
-        departure.release(cluster, move.pod, move.fleet, now, Why(why, way.strategy), dry_run=rehearsal)
+        account = Why(why, way.strategy, move.policy.name)
+        departure.release(cluster, move.pod, move.fleet, now, account, dry_run=rehearsal)
         return f"{verb} replaced" + (", on another node" if way.strategy == "Relocate" else "")
     if rehearsal:
         evict(cluster, move.pod, dry_run=True)

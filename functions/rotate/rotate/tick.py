@@ -151,8 +151,7 @@ class Tick:
 
     def _resume(self, pod: Object, scene: Scene, policies: Iterable[RotationPolicy]) -> bool:
         """Go on with a move that an earlier event began; tell whether the pod has left."""
-        labels = marks.labels_of(pod)
-        policy = next((item for item in policies if item.selector.matches(labels)), None)
+        policy = _account(pod, policies)
         owner = owner_of(pod)
         if reason := guard.first_objection(pod, scene.namespace):
             self._diary.add("skipped", pod, policy, reason)
@@ -212,6 +211,16 @@ class Tick:
             if over:
                 break
         self._under_way = waiting
+
+
+def _account(pod: Object, policies: Iterable[RotationPolicy]) -> RotationPolicy | None:
+    """Return the policy that a retiring pod moves by: the one that it names, else the first in force that selects it.
+
+    What rehearses moves nothing.
+    """
+    named, labels = marks.annotations_of(pod).get(marks.POLICY), marks.labels_of(pod)
+    found = [one for one in policies if one.mode != outset.DRY_RUN and one.selector.matches(labels)]
+    return next((one for one in found if one.name == named), found[0] if found else None)
 
 
 def _read(obj: Object) -> RotationPolicy | PolicyError:

@@ -1,0 +1,126 @@
+"""On whose account a pod moves, and what others may have written where the tick looks: it stops at none of it.
+
+Pods are made at START - 2 h; the default policy of the tests lets each live an hour.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from molt import marks
+from molt.cluster import Forbidden, Unavailable
+from molt.events import Event
+from molt.lifetime import Keys
+from molt.outcome import Done, Outcome, Skipped
+from rotate.diary import LONGEST_NAME
+from rotate.handler import handler
+from tests.functions.fake_cluster import FakeClock, FakeCluster
+from tests.functions.slips import ROTATE, event_of, slip_for
+
+TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
+LAST = "9999-12-31T23:59:59Z"
+NOONS = [{"cron": "0 22 29 2 *", "duration": "6h", "timeZone": "Asia/Tokyo"}]
+
+handle = handler(Keys(b"sixteen bytes or more"))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cluster(clock: FakeClock) -> FakeCluster:
+    """Return a cluster with a Deployment of three that is two hours old, and no policy."""
+    cluster = FakeCluster(clock)
+    clock.time -= timedelta(hours=2)
+    cluster.namespace()
+    cluster.deployment()
+    cluster._mature()
+    clock.time += timedelta(hours=2)
+    return cluster
+
+
+def _trail(outcome: Outcome) -> list[tuple[str, str | None]]:
+    assert isinstance(outcome, Done | Skipped)
+    assert outcome.event is not None
+    return [(entry["outcome"], entry["policy"]) for entry in outcome.event.data["trail"]]
+
+
+def _moving(cluster: FakeCluster) -> dict[str, tuple[int, bool]]:
+    """Return by their policies how many are moving, and whether one has moved."""
+    found = {}
+    for (kind, _, name), obj in cluster.objects.items():
+        if kind == "rotationpolicies":
+            found[name] = (obj["status"]["moving"], bool(obj["status"].get("lastRotation")))
+    return found
+
+
+@pytest.mark.parametrize("other", [{"mode": "DryRun", "lifetime": {"every": "1h"}}, {"lifetime": {"every": "100h"}}])
+def test_a_move_stays_on_the_account_of_its_policy(
+    cluster: FakeCluster, clock: FakeClock, other: dict[str, Any]
+) -> None:
+    """A later tick, too, counts it for the policy by whose clock it has begun, and for no other."""
+    cluster.policy("web")
+    cluster.policy("all", selector={}, **other)  # by its name the first
+    cluster.readiness = timedelta(minutes=2)
+    for _ in range(2):
+        handle(TICK, cluster, clock)
+        assert {"web": (1, False), "all": (0, False)} == _moving(cluster)
+    clock.time += timedelta(minutes=2)
+    cluster.readiness = timedelta(0)
+    assert ("acted", "web") == _trail(handle(TICK, cluster, clock))[0]
+    assert {"web": True, "all": False} == {name: moved for name, (_, moved) in _moving(cluster).items()}
+
+
+def test_a_move_whose_policy_is_gone_is_finished(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Who deletes a policy in the middle of a move leaves nothing behind; another in force has it on its account."""
+    cluster.policy("web")
+    cluster.policy("rehearsal", mode="DryRun")
+    cluster.readiness = timedelta(minutes=2)
+    handle(TICK, cluster, clock)
+    del cluster.objects["rotationpolicies", "shop", "web"]
+    clock.time += timedelta(minutes=2)
+    cluster.readiness = timedelta(0)
+    assert ("acted", None) == _trail(handle(TICK, cluster, clock))[0]
+    assert (0, False) == _moving(cluster)["rehearsal"]
+    assert not any(map(marks.is_retiring, cluster.pods()))
+
+
+@pytest.mark.parametrize("spec", [{}, {"windows": NOONS}, {"underAttack": {"factor": 4, "for": "8760h"}}])
+def test_the_end_of_time_stops_no_tick(cluster: FakeCluster, clock: FakeClock, spec: dict[str, Any]) -> None:
+    """A pod may say anything of when its move was undone, and a status of an alarm: the others move as ever."""
+    cluster.policy(**spec)
+    cluster.objects["rotationpolicies", "shop", "web"]["status"] = {"underAttackSince": LAST}
+    cluster.pods()[0]["metadata"]["annotations"] = {marks.STAYED_SINCE: LAST, marks.STAYS: "999"}
+    outcome = handle(TICK, cluster, clock)
+    if "windows" not in spec:
+        assert [("acted", "web")] == _trail(outcome)
+    assert 3 == cluster.objects["rotationpolicies", "shop", "web"]["status"]["managed"]
+
+
+def test_a_workload_says_no_more_of_its_policy_than_a_name_is_long(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Whoever may annotate a workload could else fill the tick's event, which has a size at most."""
+    metadata = cluster.objects["deployments", "shop", "web"]["metadata"]
+    metadata["labels"] = {marks.RESTARTING: "true"}
+    metadata["annotations"] = {marks.POLICY: "\u001b[31m" + "x" * 200_000}
+    ((_, policy),) = _trail(handle(TICK, cluster, clock))
+    assert policy is not None
+    assert LONGEST_NAME == len(policy)
+    assert policy.isprintable()
+
+
+def test_policies_that_cannot_be_read_raise_no_alarm_and_hold_up_no_move(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    """What the API server refuses is told; what it cannot answer now is asked again."""
+    cluster.failing["list", "rotationpolicies"] = Forbidden("no")
+    outcome = handle(event_of(slip_for(cluster.pods()[0], ROTATE)), cluster, clock)
+    assert isinstance(outcome, Done)
+    assert "no alarm is raised: no" in outcome.reason
+    cluster.failing["list", "rotationpolicies"] = Unavailable("later")
+    with pytest.raises(Unavailable):
+        handle(event_of(slip_for(cluster.pods()[1], ROTATE)), cluster, clock)
