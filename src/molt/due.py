@@ -6,15 +6,16 @@ The function that moves pods and the command that foretells it decide by this.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt import haste, marks
-from molt.lifetime import LONG_AGO, bounds, lifetime
+from molt.lifetime import FAR_OFF, LONG_AGO, bounds, lifetime
 from molt.workload import controller, created_at, is_terminating
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from molt.lifetime import Keys
     from molt.policy import RotationPolicy
@@ -27,8 +28,6 @@ REST = timedelta(hours=1)
 """How long the clock leaves a pod or workload alone after a move or restart that was undone; then it doubles."""
 LONGEST_REST = timedelta(days=1)
 _DIGITS, _DOUBLINGS = 4, 10
-_FAR = datetime(9000, 1, 1, tzinfo=UTC)
-"""No clock of ours says so: beyond it a time and a rest, or the next of a policy's windows, might be no date."""
 
 
 class Roll:
@@ -70,7 +69,7 @@ def stays_since(obj: Mapping[str, Any]) -> datetime | None:
     Whoever may annotate it may have written it: what no clock of ours can have said is none.
     """
     since = marks.time_of(marks.annotations_of(obj).get(marks.STAYED_SINCE))
-    return since if since and since < _FAR else None
+    return since if since and since < FAR_OFF else None
 
 
 def stays(obj: Mapping[str, Any]) -> int:

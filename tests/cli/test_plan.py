@@ -151,6 +151,17 @@ def test_moves_are_shown_as_a_table_and_as_bars(molt: Molt, context: str, shop: 
     assert "A move waits besides until its workload is whole, and for maxMoving." == lines[-1]
 
 
+@pytest.mark.parametrize("windows", [[], NIGHTS])
+def test_a_pause_to_the_end_of_time_has_none(windows: list[dict[str, str]]) -> None:
+    """Who means "for ever" by it is understood: the move never begins, and nothing is reckoned from there."""
+    until = "9999-12-31T23:59:59Z"
+    policy = rotation.parse(objects.rotation(mode="Enforce", **({"windows": windows} if windows else {})))
+    place = Place(SHOP, {"Deployment/web": until})
+    (found,) = foretell(policy, [_pod("web-1")], Keys(KEY.encode()), place, NOW)
+    assert (None, None) == (found.begin, found.successor)
+    assert found.held == f"Deployment/web is paused by {marks.PAUSE} until {until}"
+
+
 @pytest.mark.usefixtures("shop")
 def test_what_is_far_off_is_counted(molt: Molt, context: str, tmp_path: Path) -> None:
     """A policy of a file is foretold as if it were in the cluster; beyond the time asked for, pods are counted only."""

@@ -75,7 +75,8 @@ def _halves(leak: str) -> tuple[str, str]:
 
 
 def _why(pod: Affected) -> str:
-    return f"{pod.why} (policy {pod.policy})" if pod.policy else pod.why
+    # The reason of a move names the policy itself.
+    return f"{pod.why} (policy {pod.policy})" if pod.policy and pod.state != "moving" else pod.why
 
 
 def _show_policies(responses: list[Answering], rotations: list[Rotating], now: datetime) -> None:
@@ -89,6 +90,7 @@ def _show_policies(responses: list[Answering], rotations: list[Rotating], now: d
     if rotations:
         columns = ("RotationPolicy", "Mode", "Managed", "Due", "Moving", "Blocked", "Exposure", "Last", "Next")
         show_table(columns, [_rotation(one, now) for one in rotations], "Who is moved by the clock")
+        _show_attacked(rotations, now)
         _show_blocking(rotations, now)
     if not responses and not rotations:
         say("There is no policy: nothing is done about any alert.")
@@ -98,6 +100,13 @@ def _rotation(one: Rotating, now: datetime) -> tuple[str, ...]:
     counts = map(_number, (one.managed, one.due, one.moving, one.blocked))
     following = one.problem or relative(one.next, now)
     return one.policy, one.mode, *counts, lasting(one.exposed_since, now), relative(one.last, now), following
+
+
+def _show_attacked(rotations: list[Rotating], now: datetime) -> None:
+    for one in rotations:
+        until = marks.time_of(one.under_attack_until)
+        if until and until > now:
+            say(f"{one.policy} is under attack until {one.under_attack_until}: lifetimes are shorter, and grow back")
 
 
 def _show_blocking(rotations: list[Rotating], now: datetime) -> None:

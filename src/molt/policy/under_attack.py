@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt import marks
 from molt.haste import Alarm
+from molt.lifetime import FAR_OFF
 from molt.policy import duration
 from molt.policy.fields import describe
 
@@ -20,8 +21,6 @@ SINCE = "underAttackSince"
 """The field of a policy's status that says when its last alarm was raised."""
 SHORTEST = timedelta(seconds=1)
 LARGEST = 100
-_FAR = datetime(9000, 1, 1, tzinfo=UTC)
-"""No clock of ours says so; a year later there might be no date any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class UnderAttack:
         status = obj.get("status") if isinstance(obj, Mapping) else None
         since = status.get(SINCE) if isinstance(status, Mapping) else None
         time = marks.time_of(since) if isinstance(since, str) else None
-        return Alarm(time, self.factor, self.length) if time and time < _FAR else None
+        return Alarm(time, self.factor, self.length) if time and time < FAR_OFF else None
 
 
 def read(spec: Reader) -> UnderAttack | None:
