@@ -155,7 +155,7 @@ def test_moves_are_shown_as_a_table_and_as_bars(molt: Molt, context: str, shop: 
 def test_a_pause_to_the_end_of_time_has_none(windows: list[dict[str, str]]) -> None:
     """Who means "for ever" by it is understood: the move never begins, and nothing is reckoned from there."""
     until = "9999-12-31T23:59:59Z"
-    policy = rotation.parse(objects.rotation(mode="Enforce", **({"windows": windows} if windows else {})))
+    policy = rotation.parse(objects.rotation(mode="Enforce", windows=windows))
     place = Place(SHOP, {"Deployment/web": until})
     (found,) = foretell(policy, [_pod("web-1")], Keys(KEY.encode()), place, NOW)
     assert (None, None) == (found.begin, found.successor)

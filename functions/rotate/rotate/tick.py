@@ -7,6 +7,7 @@ next one, and a doubled one finds the work done.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 TICK = "dev.knative.sources.ping"
+BEGINNING = timedelta(seconds=20)
+"""How long one tick goes on beginning moves: with a slow API server, it must still end in time."""
+LATE = "this tick's time is up, and a later one begins more"
 
 
 class Tick:
@@ -63,6 +67,8 @@ class Tick:
         self._diary = Diary(self._now)
         self._under_way: list[Journey] = []
         self._ended: list[Notice] = []  # what is told of the moves that are through
+        self._end = self._now  # of the time in which moves begin
+        self._tried = False  # whether one was: each tick tries one, however late it is
         self._busy: set[str] = set()  # the UIDs of fleets with a move under way
         self._scenes: dict[str, Scene] = {}
         self._restarting: dict[str, list[Mapping[str, str]]] = {}
@@ -85,7 +91,10 @@ class Tick:
         for one in valid:
             places.setdefault(one.namespace, []).append(one)
         outlooks = [self._outlook(namespace, places[namespace]) for namespace in sorted(places)]
+        self._end = self._clock.now() + BEGINNING
         for outlook in self._quota.share(outlooks):
+            if self._is_late() and not outlook.under_way:
+                continue
             with self._turns.of(f"namespace {outlook.namespace}"):
                 self._visit(outlook.namespace, places[outlook.namespace])
             self._quota.leave(outlook.namespace)
@@ -183,10 +192,14 @@ class Tick:
     def _begin(self, move: Move) -> None:
         """Begin a move if the tick's quota has a place for it; a rehearsal needs none."""
         namespace, rehearsal = move.policy.namespace, move.policy.mode == outset.DRY_RUN
+        if self._is_late():
+            self._diary.add("skipped", move.pod, move.policy, LATE)
+            return
         if not rehearsal and not self._quota.take(namespace):
             reason = f"{self._quota.cap} moves have begun in this tick, and a later one begins more"
             self._diary.add("skipped", move.pod, move.policy, reason)
             return
+        self._tried = True
         out = outset.begin(self._cluster, move, self._now)
         if not rehearsal and not out.begun:
             self._quota.give_back()
@@ -197,6 +210,9 @@ class Tick:
         else:
             self._diary.add(out.outcome, move.pod, move.policy, out.reason)
             self._ended += [out.ended] if out.ended else []
+
+    def _is_late(self) -> bool:
+        return self._tried and self._clock.now() > self._end
 
     def _wait(self) -> None:
         """Finish the moves under way as their replacements become Ready, as far as the time reaches."""

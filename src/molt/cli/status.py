@@ -75,8 +75,7 @@ def _halves(leak: str) -> tuple[str, str]:
 
 
 def _why(pod: Affected) -> str:
-    # The reason of a move names the policy itself.
-    return f"{pod.why} (policy {pod.policy})" if pod.policy and pod.state != "moving" else pod.why
+    return f"{pod.why} (policy {pod.policy})" if pod.policy else pod.why
 
 
 def _show_policies(responses: list[Answering], rotations: list[Rotating], now: datetime) -> None:

@@ -13,10 +13,12 @@ import pytest
 from molt import marks
 from molt.cluster import Forbidden, Unavailable
 from molt.events import Event
+from molt.itinerary import Step
 from molt.lifetime import Keys
 from molt.outcome import Done, Outcome, Skipped
 from rotate.diary import LONGEST_NAME
 from rotate.handler import handler
+from rotate.tick import LATE
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.slips import ROTATE, event_of, slip_for
 
@@ -124,3 +126,65 @@ def test_policies_that_cannot_be_read_raise_no_alarm_and_hold_up_no_move(
     cluster.failing["list", "rotationpolicies"] = Unavailable("later")
     with pytest.raises(Unavailable):
         handle(event_of(slip_for(cluster.pods()[1], ROTATE)), cluster, clock)
+
+
+def _slow(cluster: FakeCluster, clock: FakeClock, verb: str) -> list[str]:
+    """Let each request of a kind take eight seconds before it fails; return where the first ones of these go to."""
+    asked, seen = cluster._asked, []
+
+    def wait(word: str, resource: Any, namespace: str | None, subresource: str = "") -> None:
+        if f"{word} {resource.plural}/{subresource}".startswith(verb):
+            seen.append(str(namespace))
+            clock.time += timedelta(seconds=8)
+            raise Unavailable("429")
+        asked(word, resource, namespace, subresource)
+
+    cluster._asked = wait  # type: ignore[method-assign]
+    return seen
+
+
+def test_a_tick_ends_in_time_though_no_move_can_begin(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Each call may take seconds: after twenty no other is tried, and what is left is told, or looked at later."""
+    clock.time -= timedelta(hours=2)
+    for number in range(5):
+        cluster.deployment(f"api-{number}")
+    cluster.namespace("bank")
+    cluster.deployment("vault", namespace="bank")
+    cluster._mature()
+    clock.time += timedelta(hours=2)
+    cluster.policy("all", selector={}, maxMoving=20)
+    cluster.policy("web", "bank", selector={}, lifetime={"every": "90m"})
+    seen = _slow(cluster, clock, "patch pods/")
+    outcome = handle(TICK, cluster, clock)
+    assert ["shop", "shop", "shop"] == seen
+    assert isinstance(outcome, Skipped)
+    assert outcome.event is not None
+    reasons = [(entry["namespace"], entry["reason"]) for entry in outcome.event.data["trail"]]
+    assert [("shop", "429")] * 3 + [("shop", LATE)] * 3 == reasons
+
+
+def test_a_hop_ends_in_time_though_no_move_can_begin(cluster: FakeCluster, clock: FakeClock) -> None:
+    """In one namespace, too, moves begin for ten seconds; the event comes back for the others."""
+    clock.time -= timedelta(hours=2)
+    for number in range(5):
+        cluster.deployment(f"api-{number}")
+    cluster._mature()
+    clock.time += timedelta(hours=2)
+    event = event_of(slip_for(cluster.pods()[0], Step("rotate", {"scope": "Namespace"})))
+    seen = _slow(cluster, clock, "patch pods/")
+    outcome = handle(event, cluster, clock)
+    assert isinstance(outcome, Skipped)
+    assert outcome.event is not None
+    assert "rotate" == outcome.event.extensions["remedy"]
+    assert ["shop", "shop"] * 2 == seen, "two at a look, and two looks"
+    assert (2, 4) == (outcome.reason.count(": 429"), outcome.reason.count(": its turn comes"))
+
+
+def test_the_first_status_that_cannot_be_written_is_the_last(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Two hundred policies would take an hour; one that is refused holds up no other."""
+    for number in range(5):
+        cluster.policy(f"policy-{number}", lifetime={"every": "100h"})
+    cluster.policy("broken", lifetime={})
+    seen = _slow(cluster, clock, "patch rotationpolicies/status")
+    handle(TICK, cluster, clock)
+    assert 1 == len(seen)
