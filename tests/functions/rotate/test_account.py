@@ -5,21 +5,26 @@ Pods are made at START - 2 h; the default policy of the tests lets each live an 
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from molt import marks
 from molt.cluster import Forbidden, Unavailable
 from molt.events import Event
 from molt.itinerary import Step
 from molt.lifetime import Keys
-from molt.outcome import Done, Outcome, Skipped
+from molt.outcome import Done, MoltError, Outcome, Skipped
 from rotate.diary import LONGEST_NAME
 from rotate.handler import handler
+from rotate.siblings import SCOPES as SCOPE_NAMES
 from rotate.tick import LATE
-from tests.functions.fake_cluster import FakeClock, FakeCluster
+from tests.functions.fake_cluster import HASH, FakeClock, FakeCluster
 from tests.functions.slips import ROTATE, event_of, slip_for
 
 TICK = Event(id="t", source="/clock", type="dev.knative.sources.ping", data={})
@@ -37,6 +42,10 @@ def clock() -> FakeClock:
 @pytest.fixture
 def cluster(clock: FakeClock) -> FakeCluster:
     """Return a cluster with a Deployment of three that is two hours old, and no policy."""
+    return _made(clock)
+
+
+def _made(clock: FakeClock) -> FakeCluster:
     cluster = FakeCluster(clock)
     clock.time -= timedelta(hours=2)
     cluster.namespace()
@@ -104,6 +113,26 @@ def test_the_end_of_time_stops_no_tick(cluster: FakeCluster, clock: FakeClock, s
     assert 3 == cluster.objects["rotationpolicies", "shop", "web"]["status"]["managed"]
 
 
+@pytest.mark.parametrize("owner", ["another", "rs"])
+def test_a_pod_that_pretends_to_be_relocating_stops_no_tick(cluster: FakeCluster, clock: FakeClock, owner: str) -> None:
+    """Whoever makes a pod may mark it; without a node it bars none, and the others move as ever."""
+    cluster.policy()
+    (controller,) = cluster.pods()[0]["metadata"]["ownerReferences"]
+    said = controller | ({"uid": owner} if owner == "another" else {})
+    bare = cluster.pods()[0] | {"spec": {}, "status": {"conditions": []}, "ready-at": None}
+    bare["metadata"] = {
+        "name": "bare",
+        "namespace": "shop",
+        "uid": "bare",
+        "resourceVersion": "1",
+        "creationTimestamp": marks.stamp(clock.now()),
+        "labels": {marks.RETIRING: "true"},
+        "annotations": {marks.OWNER: json.dumps(said), marks.STRATEGY: "Relocate"},
+    }
+    cluster.objects["pods", "shop", "bare"] = bare
+    assert ("acted", "web") in _trail(handle(TICK, cluster, clock))
+
+
 def test_a_workload_says_no_more_of_its_policy_than_a_name_is_long(cluster: FakeCluster, clock: FakeClock) -> None:
     """Whoever may annotate a workload could else fill the tick's event, which has a size at most."""
     metadata = cluster.objects["deployments", "shop", "web"]["metadata"]
@@ -139,7 +168,7 @@ def _slow(cluster: FakeCluster, clock: FakeClock, verb: str) -> list[str]:
             raise Unavailable("429")
         asked(word, resource, namespace, subresource)
 
-    cluster._asked = wait  # type: ignore[method-assign]
+    cluster._asked = wait  # type: ignore[method-assign, assignment]
     return seen
 
 
@@ -188,3 +217,66 @@ def test_the_first_status_that_cannot_be_written_is_the_last(cluster: FakeCluste
     seen = _slow(cluster, clock, "patch rotationpolicies/status")
     handle(TICK, cluster, clock)
     assert 1 == len(seen)
+
+
+ANNOTATIONS = sorted(
+    {value for name, value in vars(marks).items() if name.isupper() and str(value).startswith("molt-")}
+)
+SAID = st.sampled_from(
+    [
+        *("", "true", "[]", "{}", "null", "[1]", '{"a": 1}', "\u001b[31m", "\u0663", "-1", "9" * 400, "x" * 3000),
+        *(LAST, "0001-01-01T00:00:00Z", "2026-11-24T11:00:00Z", "2026-11-24T11:00:00", "Relocate", "Evict", "all"),
+        json.dumps({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x", "uid": "web-rs", "controller": True}),
+        json.dumps({"apiVersion": [], "kind": {}, "name": None, "uid": 1}),
+        json.dumps({"app": "web", HASH: "6d5f7c9b8"}),
+    ]
+)
+NOTES = st.dictionaries(st.sampled_from(ANNOTATIONS), SAID, max_size=8)
+MARKED = st.dictionaries(st.sampled_from([marks.RETIRING, marks.COMPROMISED, marks.RESTARTING, HASH]), SAID, max_size=3)
+SCOPES = [*({"scope": scope} for scope in SCOPE_NAMES), {"scope": "Workload", "strategy": "Restart"}]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    pods=st.lists(st.tuples(MARKED, NOTES, st.booleans()), max_size=3),
+    top=st.tuples(MARKED, NOTES),
+    space=NOTES,
+    strategy=st.sampled_from(["Replace", "Evict", "Relocate", "Restart"]),
+    scope=st.sampled_from(SCOPES),
+)
+def test_what_tenants_write_stops_nobody(
+    pods: Any, top: Any, space: dict[str, str], strategy: str, scope: dict[str, str]
+) -> None:
+    """Labels and annotations may say anything, of pods, of workloads and of namespaces: the others are looked after."""
+    clock = FakeClock()
+    cluster = _made(clock)
+    for place, node in (("shop", "node-1"), ("bank", "node-2")):
+        cluster.policy(strategy=strategy, namespace=place)
+        cluster.node(node)
+    clock.time -= timedelta(hours=2)
+    cluster.namespace("bank")
+    cluster.deployment(namespace="bank")
+    cluster._mature()
+    clock.time += timedelta(hours=2)
+    for pod, (labels, notes, placed) in zip([pod for pod in cluster.pods() if _of_shop(pod)], pods, strict=False):
+        pod["metadata"] |= {"labels": {"app": "web", **labels}, "annotations": notes}
+        pod["spec"] = pod["spec"] if placed else {}
+    workload = cluster.objects["deployments", "shop", "web"]
+    workload["metadata"] |= {"labels": top[0], "annotations": top[1]}
+    cluster.objects["namespaces", "", "shop"]["metadata"]["annotations"] = space
+    target = next(pod for pod in cluster.pods() if _of_shop(pod))
+    for event in (TICK, event_of(slip_for(target, Step("rotate", scope))), TICK):
+        with suppress(MoltError):
+            handle(event, cluster, clock)
+        clock.time += timedelta(minutes=1)
+    assert any(one["status"].get("lastRotation") or one["status"]["moving"] for one in _policies(cluster, "bank"))
+
+
+def _of_shop(pod: dict[str, Any]) -> bool:
+    return bool(pod["metadata"]["namespace"] == "shop")
+
+
+def _policies(cluster: FakeCluster, namespace: str) -> list[dict[str, Any]]:
+    return [
+        one for (kind, place, _), one in cluster.objects.items() if (kind, place) == ("rotationpolicies", namespace)
+    ]
