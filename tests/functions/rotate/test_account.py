@@ -231,15 +231,21 @@ SAID = st.sampled_from(
         json.dumps({"app": "web", HASH: "6d5f7c9b8"}),
     ]
 )
-NOTES = st.dictionaries(st.sampled_from(ANNOTATIONS), SAID, max_size=8)
-MARKED = st.dictionaries(st.sampled_from([marks.RETIRING, marks.COMPROMISED, marks.RESTARTING, HASH]), SAID, max_size=3)
+RS = json.dumps({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x", "uid": "gone", "controller": True})
+LIKELY = {marks.OWNER: RS, marks.STRATEGY: "Relocate", marks.STAYED_SINCE: LAST, marks.RETIRING_SINCE: LAST}
+NOTES = st.fixed_dictionaries(
+    {}, optional={name: st.one_of(st.just(LIKELY.get(name, "true")), SAID) for name in ANNOTATIONS}
+)
+MARKED = st.fixed_dictionaries(
+    {}, optional={name: st.one_of(st.just("true"), SAID) for name in (marks.RETIRING, marks.COMPROMISED, HASH)}
+)
 SCOPES = [*({"scope": scope} for scope in SCOPE_NAMES), {"scope": "Workload", "strategy": "Restart"}]
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     pods=st.lists(st.tuples(MARKED, NOTES, st.booleans()), max_size=3),
-    top=st.tuples(MARKED, NOTES),
+    top=st.tuples(st.sampled_from([{}, {marks.RESTARTING: "true"}]), NOTES),
     space=NOTES,
     strategy=st.sampled_from(["Replace", "Evict", "Relocate", "Restart"]),
     scope=st.sampled_from(SCOPES),
