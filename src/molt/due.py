@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt import haste, marks
-from molt.lifetime import LONG_AGO, bounds, lifetime
+from molt.lifetime import FAR_OFF, LONG_AGO, bounds, lifetime
 from molt.workload import controller, created_at, is_terminating
 
 if TYPE_CHECKING:
@@ -64,8 +64,12 @@ def born(pod: Object) -> datetime:
 
 
 def stays_since(obj: Mapping[str, Any]) -> datetime | None:
-    """Return when the last move of the pod, or the last restart of the workload, was undone, or None."""
-    return marks.time_of(marks.annotations_of(obj).get(marks.STAYED_SINCE))
+    """Return when the last move of the pod, or the last restart of the workload, was undone, or None.
+
+    Whoever may annotate it may have written it: what no clock of ours can have said is none.
+    """
+    since = marks.time_of(marks.annotations_of(obj).get(marks.STAYED_SINCE))
+    return since if since and since < FAR_OFF else None
 
 
 def stays(obj: Mapping[str, Any]) -> int:

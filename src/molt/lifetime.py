@@ -35,6 +35,8 @@ SHORTEST_KEY = 16
 KEY = "MOLT_ROTATION_KEY"
 PREVIOUS, SINCE = f"{KEY}_PREVIOUS", f"{KEY}_SINCE"
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+FAR_OFF = datetime(9000, 1, 1, tzinfo=UTC)
+"""No clock says so, though anybody may write it: a time from then on, and what is reckoned from it, may be no date."""
 _BITS = 53  # of a float's mantissa: any more could round up to 1.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,6 +97,7 @@ def test_all_there_is_to_know_as_json(molt: Molt, context: str) -> None:
         "exposed_since": "2026-03-01T12:00:00Z",
         "last": "2026-03-04T11:58:00Z",
         "next": "",
+        "under_attack_until": "",
         "problem": "",
     } == web
 
@@ -123,6 +125,23 @@ def test_all_there_is_to_know_as_tables(molt: Molt, context: str) -> None:
     ):
         assert words in result.out
     assert "\x1b" not in result.out
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(("since", "shown"), [(-30, True), (-90, False)])
+def test_an_alarm_is_told_of_until_it_is_over(
+    molt: Molt, context: str, cluster: RunningCluster, since: float, *, shown: bool
+) -> None:
+    """Which policy is under attack, and until when; by what was written of it, and what its spec says."""
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=since)
+    spec, status = {"underAttack": {"factor": 4, "for": "1h"}}, {"underAttackSince": marks.stamp(at)}
+    cluster.admin.merge(ROTATION_POLICIES, "web", {"spec": spec}, "shop")
+    cluster.admin.merge(ROTATION_POLICIES, "web", {"status": status}, "shop", subresource="status")
+    until = marks.stamp(at + timedelta(hours=1))
+    (web,) = molt("status", "--context", context, "--json").json["policies"]["rotation"]
+    assert until == web["under_attack_until"]
+    words = f"shop/web is under attack until {until}: lifetimes are shorter, and grow back"
+    assert shown == (words in " ".join(molt("status", "--context", context).out.split()))
 
 
 def test_a_cluster_with_nothing_to_tell(molt: Molt, context: str) -> None:

@@ -188,6 +188,35 @@ def moves_a_sibling(name: str) -> Play:
     return play
 
 
+def moves_an_area(scope: str) -> Play:
+    """Return the scenario in which an alert moves a pod of each workload of an area, and raises the alarm."""
+
+    def play(stage: Stage, account: Account) -> None:
+        before = {name: stage.pods(name) for name in REPLICAS}
+        clock, target = LaterClock(), before["web"][0]
+        moment, node = clock.now().replace(microsecond=0), target["spec"]["nodeName"]
+        attack = {"underAttack": {"factor": 2, "for": "1h"}, "maxMoving": sum(REPLICAS.values())}
+        spec = {"mode": "Enforce", "selector": {}, "lifetime": {"every": "8760h"}, **attack}
+        stage.admin.create(ROTATION_POLICIES, {"metadata": {"name": "attacked"}, "spec": spec}, stage.here.namespace)
+        alert = {"id": f"alert-{time.monotonic_ns()}", "time": marks.stamp(moment)}
+        slip = slip_for(target, Step("rotate", {"scope": scope}), alert=alert)
+        slip = replace(slip, target=replace(slip.target, node=node))
+        try:
+            assert isinstance(turn(event_of(slip), account, clock), Done)
+            status = stage.admin.get(ROTATION_POLICIES, "attacked", stage.here.namespace).get("status") or {}
+            assert marks.stamp(moment) == status.get("underAttackSince")
+            for pods in before.values():
+                asked = [pod for pod in pods if scope == "Namespace" or pod["spec"]["nodeName"] == node]
+                if asked:
+                    _one_has_gone(asked, stage.admin.list(PODS, stage.here.namespace))
+            notes = stage.admin.list(EVENTS, stage.here.namespace)
+            assert "web" in {note["regarding"]["name"] for note in notes if alert["id"] in (note.get("note") or "")}
+        finally:
+            stage.admin.delete(ROTATION_POLICIES, "attacked", stage.here.namespace)
+
+    return play
+
+
 def moves_a_pod_that_changes_meanwhile(stage: Stage, account: Account) -> None:
     """Read the pod again that somebody else has changed before the patch."""
     patch = {"metadata": {"annotations": {"example.org/touched": str(time.monotonic_ns())}}}
@@ -399,6 +428,7 @@ PLAYS: dict[str, dict[str, Play]] = {
         "a pod that changes meanwhile": moves_a_pod_that_changes_meanwhile,
         **{f"a sibling of a {kind}": moves_a_sibling(name) for name, kind in KINDS.items()},
         "a tick": moves_by_the_clock,
+        **{f"a whole {scope}": moves_an_area(scope) for scope in ("Namespace", "Node")},
         "a relocation in vain": relocates_in_vain,
         "a pod of a kind that it does not know": moves_a_stranger,
         **{f"a restart of a {KINDS[name]}": restarts(name) for name in _RESTARTED},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from molt import marks
 from molt.cluster import PODS, ROTATION_POLICIES, Conflict
 from molt.haste import Alarm
-from molt.outcome import MoltError, TemporaryError
+from molt.outcome import MoltError, PermanentError, TemporaryError
 from molt.policy import PolicyError, rotation
 from molt.policy.under_attack import SINCE
 from molt.workload import top
@@ -33,8 +33,15 @@ NAMED = 5
 def sound(hop: Hop) -> str:
     """Raise the alarm, or in mode DryRun only try to; return what was done, "" when there is none to raise.
 
-    Raises what molt.cluster raises when the policies or their pods cannot be read.
+    Raises TemporaryError when the policies or their pods cannot be read now.
     """
+    try:
+        return _sound(hop)
+    except PermanentError as error:
+        return f"no alarm is raised: {error.reason}"
+
+
+def _sound(hop: Hop) -> str:
     quiet = [(obj, policy) for obj, policy in _policies(hop) if _is_quiet(hop, policy)]
     if not quiet:
         return ""

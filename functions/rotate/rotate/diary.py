@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FUNCTION = "rotate"
 ROTATED = "io.molt-project.pods.rotated.v1"
+LONGEST_NAME = 253  # of a policy: that of a DNS subdomain
 MOST = 200
 """Entries that one event carries; of the others it says how many."""
 OUTCOMES = ("acted", "moving", "rehearsed", "blocked", "refused", "skipped")
@@ -50,13 +51,14 @@ class Diary:
     def tell(self, outcome: str, kind: str, obj: dict[str, Any], reason: str) -> None:
         """Note what became of a workload's restart; on whose account stands on the workload."""
         metadata = obj["metadata"]
+        policy = marks.annotations_of(obj).get(marks.POLICY)  # anybody's words
         self.entries.append(
             {
                 "remedy": FUNCTION,
                 "namespace": metadata["namespace"],
                 "workload": f"{kind}/{metadata['name']}",
                 "uid": metadata["uid"],
-                "policy": marks.annotations_of(obj).get(marks.POLICY),
+                "policy": policy and marks.printable(policy, LONGEST_NAME),
                 "outcome": outcome,
                 "reason": marks.printable(reason),
                 "at": marks.stamp(self._now),

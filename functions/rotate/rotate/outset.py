@@ -92,7 +92,8 @@ def _send(cluster: Cluster, move: Move, way: Way, now: datetime, keys: Keys) -> 
         following = reconfigure.begin(cluster, move, now, notes, keys, dry_run=rehearsal)
         return f"{said}, with {reconfigure.told(following)}"
     if way.is_make_before_break:
-        departure.release(cluster, move.pod, move.fleet, now, Why(why, way.strategy), dry_run=rehearsal)
+        account = Why(why, way.strategy, move.policy.name)
+        departure.release(cluster, move.pod, move.fleet, now, account, dry_run=rehearsal)
         return f"{verb} replaced" + (", on another node" if way.strategy == "Relocate" else "")
     if rehearsal:
         evict(cluster, move.pod, dry_run=True)

@@ -22,7 +22,7 @@ it need what stays the same.
 | BelowPartition      | a restart would leave it out                                                 | yes       |
 | TooYoung            | a restart would move a pod younger than `minAge`                             | yes       |
 | MaxMoving           | another policy that selects it has as many on the move as it allows          | yes       |
-| MovesPerTick        | this tick has begun as many moves as it may                                  | yes       |
+| MovesPerTick        | this tick has begun as many moves as it may, or as it has time for           | yes       |
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PATTERNS = (
     ("BelowPartition", rf"a restart of {_WORKLOAD} stops at the partition"),
     ("TooYoung", rf"pod \S+ of {_WORKLOAD} is younger than minAge"),
     ("MaxMoving", r"policy \S+, which selects it too, has its maxMoving"),
-    ("MovesPerTick", r"\d+ moves have begun in this tick"),
+    ("MovesPerTick", r"\d+ moves have begun in this tick|this tick's time is up"),
     (STUCK, rf"a replacement of {_WORKLOAD} did not become Ready|it stays, since its replacement does not"),
     (STUCK, rf"the last (restart|reconfiguration) of {_WORKLOAD} was undone|its (restart|reconfiguration) is undone"),
     ("WorkloadNotReady", rf"{_WORKLOAD} has \d+ of \d+ pods Ready"),

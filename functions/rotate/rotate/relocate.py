@@ -45,8 +45,8 @@ def objection(pod: Mapping[str, Any]) -> str | None:
 
 
 def is_relocating(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a retiring pod's replacement is to get another node."""
-    return marks.annotations_of(pod).get(marks.STRATEGY) == "Relocate"
+    """Tell whether a retiring pod's replacement is to get another node; one that has none, anybody may have marked."""
+    return marks.annotations_of(pod).get(marks.STRATEGY) == "Relocate" and bool(pod["spec"].get("nodeName"))
 
 
 def bar(cluster: Cluster, pod: Mapping[str, Any], now: datetime, *, dry_run: bool = False) -> None:

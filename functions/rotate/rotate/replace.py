@@ -30,10 +30,11 @@ REPLACED = "replaced by a fresh pod"
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What a retiring pod says of its move: for what reason, and by which strategy."""
+    """What a retiring pod says of its move: for what reason, by which strategy, and by which policy's clock, if any."""
 
     reason: str
     strategy: str = "Replace"
+    policy: str = ""
 
 
 def hindrance(pod: Mapping[str, Any], fleet: Fleet) -> str | None:
@@ -66,6 +67,7 @@ def patch(pod: Mapping[str, Any], now: datetime, why: Why) -> dict[str, Any]:
                 marks.RETIRING_SINCE: marks.stamp(now),
                 marks.REASON: marks.printable(why.reason),
                 **({} if why.strategy == "Replace" else {marks.STRATEGY: why.strategy}),
+                **({marks.POLICY: why.policy} if why.policy else {}),
             },
         }
     }

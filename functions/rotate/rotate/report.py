@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt import log, marks
-from molt.cluster import ROTATION_POLICIES
+from molt.cluster import ROTATION_POLICIES, Unavailable
 from molt.due import FINISHED, begins, due_at, managed
 from molt.outcome import MoltError
 from molt.policy import PolicyError
@@ -45,15 +45,19 @@ class Report:
     now: datetime
 
     def write(self, cluster: Cluster, policies: Iterable[tuple[Object, RotationPolicy | PolicyError]]) -> None:
-        """Write what is new of the policies, and the Events that are not `told` yet."""
+        """Write what is new of the policies, and the Events that are not `told` yet.
+
+        A status that the API server cannot take now is the last: each may take seconds, and the next tick writes it.
+        """
         blocked: list[Notice] = []
+        open_ = True
         for obj, policy in policies:
             if isinstance(policy, PolicyError):
-                _write(cluster, obj, status.refused(obj, self.now, policy))
+                open_ = open_ and _write(cluster, obj, status.refused(obj, self.now, policy))
                 continue
             standing = self.standing(policy)
             latest = status.valid(obj, self.now, standing)
-            _write(cluster, obj, latest)
+            open_ = open_ and _write(cluster, obj, latest)
             blocked += blockage.notices(policy, standing.held, latest["blocked"], self.now)
         self.told.tell(cluster, self.ended, blocked)
 
@@ -81,16 +85,18 @@ class Report:
         )
 
 
-def _write(cluster: Cluster, obj: Object, latest: Object) -> None:
-    """Write a status if it says something new; failing that, the next tick does."""
+def _write(cluster: Cluster, obj: Object, latest: Object) -> bool:
+    """Write a status if it says something new; failing that, the next tick does. Tell whether to go on with others."""
     patch = status.news(obj, latest)
     if patch is None:
-        return
+        return True
     name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
     try:
         cluster.merge(ROTATION_POLICIES, name, patch, namespace, subresource="status")
     except MoltError as error:
         log.write("warning", FUNCTION, message=f"policy {namespace}/{name}: status not written: {error.reason}")
+        return not isinstance(error, Unavailable)
+    return True
 
 
 def _oldest(policy: RotationPolicy, pods: Iterable[Object]) -> datetime | None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 BEGINNING = timedelta(seconds=10)
-"""How long one look goes on to further namespaces: with a slow API server, a hop must still end in time."""
+"""How long one look goes on to further namespaces, and in one of them to begin moves: a hop must still end in time."""
 
 
 @dataclass(slots=True)
@@ -141,8 +141,11 @@ class Sweep:
         self.left += choice.left
         self.waits += choice.waits
         self.stays += choice.stays
+        until = self.hop.clock.now() + BEGINNING
         for pod, fleet in choice.moves:
-            if not self._begin(pod, fleet):
+            if self.hop.clock.now() > until:
+                self.waits.append(f"{name_of(pod)}: its turn comes")
+            elif not self._begin(pod, fleet):
                 self.left -= sum(map(fleet.owns, asked))
 
     def _fleets(self, namespace: str, pods: list[Object], asked: list[Object], *, retiring: bool) -> list[Fleet]:

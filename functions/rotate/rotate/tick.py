@@ -7,6 +7,7 @@ next one, and a doubled one finds the work done.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 TICK = "dev.knative.sources.ping"
+BEGINNING = timedelta(seconds=20)
+"""How long one tick goes on beginning moves: with a slow API server, it must still end in time."""
+LATE = "this tick's time is up, and a later one begins more"
 
 
 class Tick:
@@ -63,6 +67,8 @@ class Tick:
         self._diary = Diary(self._now)
         self._under_way: list[Journey] = []
         self._ended: list[Notice] = []  # what is told of the moves that are through
+        self._end = self._now  # of the time in which moves begin
+        self._tried = False  # whether one was: each tick tries one, however late it is
         self._busy: set[str] = set()  # the UIDs of fleets with a move under way
         self._scenes: dict[str, Scene] = {}
         self._restarting: dict[str, list[Mapping[str, str]]] = {}
@@ -87,7 +93,10 @@ class Tick:
         for one in valid:
             places.setdefault(one.namespace, []).append(one)
         outlooks = [self._outlook(namespace, places[namespace]) for namespace in sorted(places)]
+        self._end = self._clock.now() + BEGINNING
         for outlook in self._quota.share(outlooks):
+            if self._is_late() and not outlook.under_way:
+                continue
             with self._turns.of(f"namespace {outlook.namespace}"):
                 self._visit(outlook.namespace, places[outlook.namespace])
             self._quota.leave(outlook.namespace)
@@ -154,8 +163,7 @@ class Tick:
 
     def _resume(self, pod: Object, scene: Scene, policies: Iterable[RotationPolicy]) -> bool:
         """Go on with a move that an earlier event began; tell whether the pod has left."""
-        labels = marks.labels_of(pod)
-        policy = next((item for item in policies if item.selector.matches(labels)), None)
+        policy = _account(pod, policies)
         owner = owner_of(pod)
         if reason := guard.first_objection(pod, scene.namespace):
             self._diary.add("skipped", pod, policy, reason)
@@ -187,10 +195,14 @@ class Tick:
     def _begin(self, move: Move) -> None:
         """Begin a move if the tick's quota has a place for it; a rehearsal needs none."""
         namespace, rehearsal = move.policy.namespace, move.policy.mode == outset.DRY_RUN
+        if self._is_late():
+            self._diary.add("skipped", move.pod, move.policy, LATE)
+            return
         if not rehearsal and not self._quota.take(namespace):
             reason = f"{self._quota.cap} moves have begun in this tick, and a later one begins more"
             self._diary.add("skipped", move.pod, move.policy, reason)
             return
+        self._tried = True
         out = outset.begin(self._cluster, move, self._now, self._keys)
         if not rehearsal and not out.begun:
             self._quota.give_back()
@@ -201,6 +213,9 @@ class Tick:
         else:
             self._diary.add(out.outcome, move.pod, move.policy, out.reason)
             self._ended += [out.ended] if out.ended else []
+
+    def _is_late(self) -> bool:
+        return self._tried and self._clock.now() > self._end
 
     def _wait(self) -> None:
         """Finish the moves under way as their replacements become Ready, as far as the time reaches."""
@@ -215,6 +230,16 @@ class Tick:
             if over:
                 break
         self._under_way = waiting
+
+
+def _account(pod: Object, policies: Iterable[RotationPolicy]) -> RotationPolicy | None:
+    """Return the policy that a retiring pod moves by: the one that it names, else the first in force that selects it.
+
+    What rehearses moves nothing.
+    """
+    named, labels = marks.annotations_of(pod).get(marks.POLICY), marks.labels_of(pod)
+    found = [one for one in policies if one.mode != outset.DRY_RUN and one.selector.matches(labels)]
+    return next((one for one in found if one.name == named), found[0] if found else None)
 
 
 def _read(obj: Object) -> RotationPolicy | PolicyError:

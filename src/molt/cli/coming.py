@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import guard, haste, marks, pause
 from molt.due import begins, due_at, due_between, managed
-from molt.lifetime import bounds
+from molt.lifetime import FAR_OFF, bounds
 from molt.workload import top
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def beginning(
         if reason := pause.reason(value, what, max(now, due.earliest)):
             held.append(reason)
             until = marks.time_of(value)
-            if until is None:
+            if until is None or until >= FAR_OFF:
                 return None, reason
             due = Span(max(due.earliest, until), max(due.latest, until))
     ends = (max(now, due.earliest), max(now, due.latest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from molt import marks
 from molt.policy import PolicyError, response, rotation
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Rotating:
     """A RotationPolicy and what rotate last wrote about it; times are RFC 3339, "" for never.
 
     What an older rotate does not write is None, or "". `ready` is the condition's status; `problem` says what is wrong
-    with an invalid policy, of which nothing else is known.
+    with an invalid policy, of which nothing else is known. `under_attack_until`, "" if it never was, may be over.
     """
 
     policy: str
@@ -52,6 +53,7 @@ class Rotating:
     exposed_since: str = ""
     last: str = ""
     next: str = ""
+    under_attack_until: str = ""
     problem: str = ""
 
 
@@ -95,6 +97,7 @@ def _rotating(obj: Mapping[str, Any]) -> Rotating:
         exposed_since=said.get("exposedSince") or "",
         last=said.get("lastRotation") or "",
         next=said.get("nextRotation") or "",
+        under_attack_until=marks.stamp(policy.alarm.until) if policy.alarm else "",
     )
 
 

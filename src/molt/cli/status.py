@@ -92,6 +92,7 @@ def _show_policies(responses: list[Answering], rotations: list[Rotating], now: d
     if rotations:
         columns = ("RotationPolicy", "Mode", "Managed", "Due", "Moving", "Blocked", "Exposure", "Last", "Next")
         show_table(columns, [_rotation(one, now) for one in rotations], "Who is moved by the clock")
+        _show_attacked(rotations, now)
         _show_blocking(rotations, now)
     if not responses and not rotations:
         say("There is no policy: nothing is done about any alert.")
@@ -101,6 +102,13 @@ def _rotation(one: Rotating, now: datetime) -> tuple[str, ...]:
     counts = map(_number, (one.managed, one.due, one.moving, one.blocked))
     following = one.problem or relative(one.next, now)
     return one.policy, one.mode, *counts, lasting(one.exposed_since, now), relative(one.last, now), following
+
+
+def _show_attacked(rotations: list[Rotating], now: datetime) -> None:
+    for one in rotations:
+        until = marks.time_of(one.under_attack_until)
+        if until and until > now:
+            say(f"{one.policy} is under attack until {one.under_attack_until}: lifetimes are shorter, and grow back")
 
 
 def _show_blocking(rotations: list[Rotating], now: datetime) -> None:

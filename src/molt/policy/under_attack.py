@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt import marks
 from molt.haste import Alarm
+from molt.lifetime import FAR_OFF
 from molt.policy import duration
 from molt.policy.fields import describe
 
@@ -34,7 +35,7 @@ class UnderAttack:
         status = obj.get("status") if isinstance(obj, Mapping) else None
         since = status.get(SINCE) if isinstance(status, Mapping) else None
         time = marks.time_of(since) if isinstance(since, str) else None
-        return Alarm(time, self.factor, self.length) if time else None
+        return Alarm(time, self.factor, self.length) if time and time < FAR_OFF else None
 
 
 def read(spec: Reader) -> UnderAttack | None:

@@ -18,6 +18,7 @@ from molt import marks
 from molt.cluster import Unavailable
 from molt.events import Event
 from molt.lifetime import Keys
+from molt.policy.under_attack import SINCE
 from rotate import conditions, status
 from rotate.handler import handler
 from rotate.held import LONGEST, MOST, Held, grouped
@@ -344,7 +345,7 @@ def test_the_definition_has_what_is_written_and_its_bounds() -> None:
     held = [Held("Other", "x", "p", 1)]
     moment: dict[str, datetime] = {"last": START, "following": START, "exposed": START}
     found = status.valid(_policy(), START, _standing(held, **moment))
-    assert {*found, "underAttackSince"} == set(schema)
+    assert {*found, SINCE} == set(schema), "the time of the alarm is written by a step"
     reason = schema["blocked"]["properties"]["reasons"]
     assert set(found["blocked"]["reasons"][0]) == set(reason["items"]["properties"])
     assert (MOST, LONGEST) == (reason["maxItems"], reason["items"]["properties"]["message"]["maxLength"])
