@@ -12,9 +12,8 @@ Run: `python -m bench.floor [--cluster embedded|real] [--samples N]`: the floor 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import socket
-import threading
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from bench import report, stage
+from bench import hop, report, stage
 from detect_router import handler as router
 from molt import events
 from molt.cluster import PODS, Cluster, connect
@@ -33,7 +32,6 @@ from quarantine.handler import handler as quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from multiprocessing.connection import Connection
 
     from bench.stage import Pod, Stage, Watcher
     from kubernetes.client.configuration import Configuration
@@ -148,34 +146,12 @@ def _replays(account: Configuration, calls: list[Call]) -> Iterator[Replay]:
 @contextmanager
 def bare_server() -> Iterator[str]:
     """Run the bare server in a process of its own; yield its address."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{ours.recv()}/"
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _serve(tell: Connection) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        tell.send(door.getsockname()[1])
-        while True:
-            threading.Thread(target=_connection, args=(door.accept()[0],), daemon=True).start()
-
-
-def _connection(client: socket.socket) -> None:
-    """Read requests with a Content-Length, and answer each with nothing."""
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with client, client.makefile("rb") as stream:
-        while stream.readline():
-            length = 0
-            while (line := stream.readline().strip()) != b"":
-                name, _, value = line.partition(b":")
-                length = int(value) if name.lower() == b"content-length" else length
-            stream.read(length)
-            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    with subprocess.Popen([sys.executable, hop.__file__], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/"
+        finally:
+            process.terminate()
 
 
 def sample(at: Stage, floor: Floor, watcher: Watcher, pod: Pod) -> float:

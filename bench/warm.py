@@ -39,7 +39,7 @@ def sample(at: Stage, watcher: Watcher, pool: urllib3.PoolManager, pod: Pod) -> 
     end = watcher.wait([stage.key(pod)])
     if end is None:
         raise TimeoutError(f"{stage.key(pod)} was not isolated")
-    stage.until(at.settled)
+    stage.until(at.settled, every=0.03)
     at.restore(pod)
     return 1000 * (end - start)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from molt import log
 
@@ -110,9 +110,20 @@ class _RefusalTask(ErrorTask):
         self.write(body)
 
 
+class _Task(WSGITask):
+    """The answer of the application."""
+
+    def set_close_on_finish(self) -> None:
+        """End the connection after this answer, but not because of a 204: waitress takes it for one without an end."""
+        asked = cast("Any", self.request).headers.get("CONNECTION", "").lower() == "close"
+        if asked or self.version != "1.1" or not self.status.startswith("204"):
+            super().set_close_on_finish()
+
+
 class _Channel(HTTPChannel):
     """A connection."""
 
+    task_class = _Task
     error_task_class = _RefusalTask
 
 
