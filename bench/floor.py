@@ -2,9 +2,9 @@
 
 The calls are taken from the functions themselves: their handlers run once in this process on a connection that keeps
 what it sends, up to the patch that isolates. Then they are sent again for other pods, as bytes, by urllib3, with the
-tokens of the functions' own accounts. A hop is a POST of the alert to a threaded socket server, in a process of its own,
-that reads the request and answers 200 with nothing: client to broker, broker to activator to detect-router, broker to
-activator to quarantine.
+tokens of the functions' own accounts. A hop is a POST of the alert to a threaded socket server, in a process of its
+own, that reads the request and answers 200 with nothing: client to broker, broker to activator to detect-router, broker
+to activator to quarantine.
 
 Run: `python -m bench.floor [--cluster embedded|real] [--samples N]`: the floor alone.
 """
@@ -33,9 +33,9 @@ from quarantine.handler import handler as quarantine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.stage import Pod, Stage, Watcher
     from kubernetes.client.configuration import Configuration
 
+    from bench.stage import Pod, Stage, Watcher
     from molt.cluster.errors import Request
     from molt.cluster.transport import Call
 

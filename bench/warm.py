@@ -1,9 +1,9 @@
 """From an alert to the isolated pod, every process warm, one alert at a time: ours against the floor, in turns.
 
 The time runs from before the alert is sent to the broker until a watch shows the pod in quarantine; the floor
-(bench/floor.py) is timed by the same watch. The next alert is sent when nothing is on its way any more. What the rest is
-spent on is told by the processor time of each process, by what the functions' own logs say, and by the broker's flushes
-of the disk, of which an isolation waits for two.
+(bench/floor.py) is timed by the same watch. The next alert is sent when nothing is on its way any more. What the rest
+is spent on is told by the processor time of each process, by what the functions' own logs say, and by the broker's
+flushes of the disk, of which an isolation waits for two.
 
 Run: `python -m bench.warm [--cluster embedded|real] [--samples N] [--json FILE]`.
 """
@@ -77,7 +77,13 @@ def measure(cluster: str, samples: int) -> report.Run:
         logged = {name: [line["duration_ms"] for line in at.lines(name) if "duration_ms" in line] for name in FUNCTIONS}
     rows = [_row(share, ours, bare) for share in (0.5, 0.99)]
     return report.Run(
-        "warm", title, rows, cluster, "the floor: the same API calls and bare hops", _notes(samples, used, logged), machine
+        "warm",
+        title,
+        rows,
+        cluster,
+        "the floor: the same API calls and bare hops",
+        _notes(samples, used, logged),
+        machine,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from molt.listener import Listener
@@ -38,3 +39,30 @@ def test_a_long_answer_is_sent_to_its_end() -> None:
         listener.drain()
         listener.close()
     assert received >= LENGTH
+
+
+def _one(client: socket.socket, connection: str = "") -> bytes:
+    """Return what is answered to one request, "" when the connection has ended."""
+    with suppress(ConnectionError):
+        client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{connection}Content-Length: 0\r\n\r\n".encode())
+        return client.recv(4096)
+    return b""
+
+
+def test_a_connection_goes_on_after_an_answer_without_a_body() -> None:
+    """The broker keeps its connections, and most alerts are answered with 204; who asks for its end gets it."""
+
+    def app(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("204 No Content", [])
+        return []
+
+    with socket.create_server(("127.0.0.1", 0)) as door, socket.create_connection(door.getsockname()) as client:
+        listener = Listener(app, "f", door)
+        thread = threading.Thread(target=listener.run)
+        thread.start()
+        answers = [_one(client), _one(client), _one(client, "Connection: close\r\n"), _one(client)]
+        listener.drain()
+        thread.join()
+    assert [b"HTTP/1.1 204 No Content"] * 3 == [answer.partition(b"\r\n")[0] for answer in answers[:3]]
+    assert [False, False, True] == [b"Connection: close" in answer for answer in answers[:3]]
+    assert b"" == answers[3]

@@ -6,8 +6,8 @@ import os
 import sys
 
 from detect_router import FUNCTION
-from detect_router.handler import handle
+from detect_router.handler import handler
 from molt.process import run
 
 if __name__ == "__main__":
-    sys.exit(run(FUNCTION, lambda _: handle, os.environ))
+    sys.exit(run(FUNCTION, lambda _: handler(), os.environ))
