@@ -16,6 +16,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from molt.cluster.backoff import Backoff
 from molt.cluster.errors import TooLarge, Unavailable, refusal
+from molt.cluster.window import Flights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,6 +64,7 @@ class Transport:
         self._client.user_agent = "molt"
         self._backoff = backoff or Backoff()
         self._sleep, self._chance, self._monotonic = sleep, chance, monotonic
+        self._flights = Flights()
 
     def send(self, call: Call, log: list[Request]) -> dict[str, Any]:
         """Return the JSON object that is the answer; every try is appended to `log`. Raises molt.cluster.errors."""
@@ -93,8 +95,7 @@ class Transport:
             log.append(call.asked)
             tries += 1
             try:
-                with _lost_answers(call.asked):
-                    return attempt()
+                return self._in_flight(call, attempt)
             except Unavailable as error:
                 pause = self._backoff.pause(tries, self._chance(), error.retry_after)
                 over = tries >= self._backoff.tries or self._monotonic() + pause > deadline
@@ -102,6 +103,18 @@ class Transport:
                     error.retry_after = error.retry_after or HINT
                     raise
             self._sleep(pause)
+
+    def _in_flight(self, call: Call, attempt: Callable[[], T]) -> T:
+        """Return what `attempt` returns; it takes one place of those that the API server has for us."""
+        sent, refused = self._flights.begin(), False
+        try:
+            with _lost_answers(call.asked):
+                return attempt()
+        except Unavailable as error:
+            refused = error.throttled
+            raise
+        finally:
+            self._flights.end(sent, refused=refused)
 
     def _once(self, call: Call) -> BaseHTTPResponse:
         """Send the request once and return a 2xx answer with its body unread, or raise what the answer means."""
