@@ -1,7 +1,7 @@
 """A burst: alerts about so many pods, each of its own, at once; from the first alert sent until the last pod isolated.
 
-The alerts are sent by eight senders with kept connections; a watch tells when each pod is in quarantine. Every process is
-warm. Falco Talon's number is what was measured of it elsewhere on 40 pods.
+The alerts are sent by eight senders with kept connections; a watch tells when each pod is in quarantine. Every process
+is warm. Falco Talon's number is what was measured of it elsewhere on 40 pods.
 
 Run: `python -m bench.burst [--cluster embedded|real] [--pods N ...] [--json FILE]`.
 """
@@ -76,8 +76,8 @@ def measure(cluster: str, sizes: Sequence[int]) -> report.Run:
 
 
 def _row(size: int, last: float, goal: float | None) -> report.Row:
-    met = None if goal is None else last <= goal
-    return report.Row(f"{size} pods: the last one isolated", last, "s", TALON.get(size), f"<= {goal} s" * bool(goal), met)
+    said, met = (f"<= {goal:g} s", last <= goal) if goal else ("", None)
+    return report.Row(f"{size} pods: the last one isolated", last, "s", TALON.get(size), said, met)
 
 
 def main() -> None:
