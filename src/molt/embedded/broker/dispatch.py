@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from molt.embedded.broker import routing, steps
 from molt.embedded.broker.commits import StoreError
+from molt.embedded.broker.fair import flow_of
 from molt.embedded.broker.lane import Lane
 from molt.embedded.broker.steps import Again, Finish, GiveUp, Route
 from molt.embedded.broker.store import Key, Load, Store, Try, Waiting
@@ -75,8 +76,9 @@ class Dispatcher:
         return routing.arrive(message, broker, triggers, datetime.now(UTC), hops)
 
     def _dispatch(self, event: int, arrival: routing.Arrival) -> None:
+        flow = flow_of(arrival.message)
         for trigger in arrival.triggers:
-            self._lanes[trigger].put(event)
+            self._lanes[trigger].put(event, flow=flow)
         if not arrival.triggers:
             self._journal.unrouted(arrival.message)
 
@@ -129,10 +131,10 @@ class Dispatcher:
             case Again(tried, wait):
                 due = time.monotonic() + wait
                 self._store.postpone(key, tried, time.time() + wait)
-                self._lanes[key.trigger].put(key.event, due - time.monotonic())
+                self._lanes[key.trigger].put(key.event, due - time.monotonic(), flow_of(load.message))
             case GiveUp(tried, extensions) if route.sink:
                 self._store.condemn(key, tried, extensions)
-                self._sinks[key.trigger].put(key.event)
+                self._sinks[key.trigger].put(key.event, flow=flow_of(load.message))
             case dead:
                 self._store.bury(key, dead.tried)
                 self._journal.settled(load.message, key.trigger, dead.tried, "dead")
@@ -147,7 +149,7 @@ class Dispatcher:
             case Again(tried, wait):
                 due = time.monotonic() + wait
                 self._store.postpone_sink(key, tried.tries, time.time() + wait)
-                self._sinks[key.trigger].put(key.event, due - time.monotonic())
+                self._sinks[key.trigger].put(key.event, due - time.monotonic(), flow_of(load.message))
             case step:
                 delivered = isinstance(step, Finish)
                 self._store.inter(key, step.tried.tries, delivered=delivered)
