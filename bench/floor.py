@@ -33,9 +33,8 @@ from quarantine.handler import handler as quarantine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kubernetes.client.configuration import Configuration
-
     from bench.stage import Pod, Stage, Watcher
+    from molt.cluster.access import Access
     from molt.cluster.errors import Request
     from molt.cluster.transport import Call
 
@@ -46,7 +45,7 @@ HOPS: Final = (1, 2, 2)  # before the router's calls, before quarantine's: to th
 class Replay:
     """One call to the API as it was sent about one pod, to be sent about others."""
 
-    configuration: Configuration
+    access: Access
     pool: urllib3.PoolManager
     method: str
     target: str
@@ -64,8 +63,10 @@ class Replay:
             version.format(before["metadata"]["resourceVersion"]), version.format(now["metadata"]["resourceVersion"])
         )
         headers = {"accept": "application/json", "content-type": self.content_type}
-        headers["authorization"] = str(self.configuration.get_api_key_with_prefix("BearerToken"))
-        answer = self.pool.request(self.method, self.configuration.host + target, body=body or None, headers=headers)
+        headers["authorization"] = str(self.access.bearer())
+        answer = self.pool.request(
+            self.method, self.access.host + target, body=body or None, headers=headers, retries=False
+        )
         if answer.status >= 300:  # noqa: PLR2004 - no success
             raise RuntimeError(f"{self.method} {target} answered {answer.status}: {answer.data!r}")
 
@@ -73,8 +74,8 @@ class Replay:
 class _Recorder(Transport):
     """A transport that keeps what it sends."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        super().__init__(configuration)
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
         self.calls: list[Call] = []
 
     def send(self, call: Call, log: list[Request]) -> dict[str, Any]:
@@ -128,13 +129,13 @@ def floored(at: Stage, template: Pod) -> Iterator[Floor]:
         yield Floor(template, calls, url, urllib3.PoolManager())
 
 
-def _account(at: Stage, function: str) -> Configuration:
+def _account(at: Stage, function: str) -> Access:
     return connect.by_kubeconfig(str(at.folder / "accounts" / f"{function}.kubeconfig"))
 
 
-def _replays(account: Configuration, calls: list[Call]) -> Iterator[Replay]:
+def _replays(account: Access, calls: list[Call]) -> Iterator[Replay]:
     """Yield the calls up to the first patch of a pod."""
-    pool = urllib3.PoolManager(ca_certs=account.ssl_ca_cert, retries=False)
+    pool = account.pool()
     for call in calls:
         target = call.path + (f"?{urlencode(call.query)}" if call.query else "")
         body = json.dumps(call.body) if call.body is not None else ""

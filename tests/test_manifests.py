@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from molt import events, forward, listener, marks
-from molt.cluster import connect, window
+from molt.cluster import access, window
 from molt.embedded import manifests
 from molt.policy import PolicyError, load
 from tests.control_plane import kubectl
@@ -130,7 +130,7 @@ def test_events_and_probes_have_threads_and_threads_have_connections(function: s
     """What Knative lets in at once is worked on at once, and no thread waits for a place at the API server."""
     service = yaml.safe_load((ROOT / "functions" / function / "service.yaml").read_text())
     assert service["spec"]["template"]["spec"]["containerConcurrency"] + 2 <= listener.THREADS <= window.MOST
-    assert window.MOST == connect.POOL
+    assert window.MOST == access.POOL
 
 
 @pytest.mark.parametrize("overlay", [BASE, *OVERLAYS], ids=lambda path: path.name)

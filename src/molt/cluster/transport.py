@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from kubernetes.client.api_client import ApiClient
-from kubernetes.client.exceptions import ApiException
+from urllib3 import Timeout
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from molt.cluster.backoff import Backoff
@@ -21,9 +20,9 @@ from molt.cluster.window import Flights
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kubernetes.client.configuration import Configuration
     from urllib3 import BaseHTTPResponse
 
+    from molt.cluster.access import Access
     from molt.cluster.errors import Request
 
 T = TypeVar("T")
@@ -52,7 +51,7 @@ class Transport:
 
     def __init__(
         self,
-        configuration: Configuration,
+        access: Access,
         backoff: Backoff | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
@@ -60,8 +59,8 @@ class Transport:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect lazily; the time and the dice are arguments so that tests need neither."""
-        self._client = ApiClient(configuration)
-        self._client.user_agent = "molt"
+        self._access = access
+        self._pool = access.pool()
         self._backoff = backoff or Backoff()
         self._sleep, self._chance, self._monotonic = sleep, chance, monotonic
         self._flights = Flights()
@@ -85,7 +84,7 @@ class Transport:
 
     def close(self) -> None:
         """Close idle connections."""
-        self._client.rest_client.close()
+        self._pool.clear()
 
     def _patiently(self, call: Call, log: list[Request], attempt: Callable[[], T]) -> T:
         """Return what `attempt` returns, as often as it takes and is safe, within the backoff's limits."""
@@ -118,17 +117,21 @@ class Transport:
 
     def _once(self, call: Call) -> BaseHTTPResponse:
         """Send the request once and return a 2xx answer with its body unread, or raise what the answer means."""
-        client = self._client
-        headers = {**client.default_headers, "Accept": "application/json"}
-        if token := client.configuration.get_api_key_with_prefix("BearerToken"):
-            headers["Authorization"] = token
+        headers = {"User-Agent": "molt", "Accept": "application/json"}
+        if bearer := self._access.bearer():
+            headers["Authorization"] = bearer
         if call.body is not None:
             headers["Content-Type"] = call.content_type
-        url = client.configuration.host + call.path + (f"?{urlencode(call.query)}" if call.query else "")
-        timeouts = (CONNECT_TIMEOUT, call.read_timeout)
-        response: BaseHTTPResponse = client.call_api(
-            call.method, url, headers, call.body, _request_timeout=timeouts
-        ).response
+        response = self._pool.request(
+            call.method,
+            self._access.host + call.path + (f"?{urlencode(call.query)}" if call.query else ""),
+            headers=headers,
+            body=None if call.body is None else json.dumps(call.body),
+            timeout=Timeout(connect=CONNECT_TIMEOUT, read=call.read_timeout),
+            retries=False,  # ours: they are counted, bounded in time, and know which requests may be repeated
+            redirect=False,
+            preload_content=False,
+        )
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
             raise refusal(call.asked, response.status, response.data, _seconds(response.headers.get("Retry-After")))
         return response
@@ -142,7 +145,7 @@ def _lost_answers(asked: Request) -> Iterator[None]:
     except (NewConnectionError, ConnectTimeoutError) as error:
         reason = f"{asked}: no connection: {error}"
         raise Unavailable(reason, untouched=True) from error
-    except (HTTPError, ApiException) as error:  # rest.py turns TLS errors into an ApiException
+    except HTTPError as error:
         reason = f"{asked}: no answer: {error}"
         raise Unavailable(reason) from error
 

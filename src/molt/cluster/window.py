@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 MOST: Final = 32
-"""As many as there are connections to keep (connect.POOL); a function has fewer threads."""
+"""As many as there are connections to keep (access.POOL); a function has fewer threads."""
 
 
 @dataclass(frozen=True, slots=True)

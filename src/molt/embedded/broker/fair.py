@@ -45,7 +45,7 @@ class FairQueue:
 
 
 def flow_of(message: Message) -> str:
-    """Return what the event is about: its subject, else the pod that a Falco alert names, else nothing in particular."""
+    """Return what the event is about: its subject, else the pod that a Falco alert names, else nothing."""
     if subject := message.attributes.get("subject"):
         return subject
     return b"/".join(_POD.findall(message.data)).decode(errors="replace")
