@@ -2,8 +2,8 @@
 
     ours        detect-router, compiled, an alert that it ignores without a call
     bare        Flask and waitress with one route, compiled
-    uncompiled  Flask, waitress, cloudevents and kubernetes with typed API classes for what detect-router asks, no bytecode: as
-                in an image whose .pyc files were deleted (python:*-slim) and whose file system cannot be written
+    uncompiled  Flask, waitress, cloudevents, and kubernetes with typed API classes for what detect-router asks, without
+                bytecode: as in an image without .pyc files (python:*-slim has none) and a read-only file system
 
 Run: `python -m bench.cold [--rounds N] [--json FILE]`.
 """

@@ -87,11 +87,10 @@ class Stage:
         until(ready, every=0.2)
         return sorted(found, key=lambda pod: int(pod["metadata"]["name"].rpartition("-")[2]))
 
-    def answer_with(self, *remedies: Mapping[str, Any]) -> None:
+    def answer_with(self, *remedies: Mapping[str, Any], rule: str = RULE, name: str = "bench") -> None:
         """Make the policy that answers the alerts about these pods; its limits are counted, and never reached."""
-        spec = {"mode": "Enforce", "order": 1, "match": {"rules": [RULE]}, "remedies": list(remedies)}
-        spec |= {"limits": NO_LIMITS}
-        self.admin.create(RESPONSE_POLICIES, {"metadata": {"name": "bench"}, "spec": spec})
+        spec = {"mode": "Enforce", "order": 1, "match": {"rules": [rule]}, "remedies": list(remedies)}
+        self.admin.create(RESPONSE_POLICIES, {"metadata": {"name": name}, "spec": spec | {"limits": NO_LIMITS}})
 
     def restore(self, pod: Pod) -> Pod:
         """Take a pod out of quarantine, as if nothing had been; return it as it is then."""
@@ -170,8 +169,11 @@ def watching(admin: Cluster) -> Iterator[Watcher]:
 
 
 @contextmanager
-def staged(cluster: str) -> Iterator[Stage]:
-    """Start everything on a cluster, "embedded" or "real"; exit with a word when the real one is not built."""
+def staged(cluster: str, idle: float = 3600) -> Iterator[Stage]:
+    """Start everything on a cluster, "embedded" or "real"; exit with a word when the real one is not built.
+
+    Functions are stopped after `idle` seconds without an event.
+    """
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="molt-bench-")))
         environment, more = dict(os.environ), list[str]()
@@ -180,7 +182,7 @@ def staged(cluster: str) -> Iterator[Stage]:
             environment["KUBECONFIG"] = str(plane.kubeconfig(folder / "real.kubeconfig"))
             more = ["--context", "testbed"]
         command = [sys.executable, "-c", "from molt.cli import main; main()", "up", "--json", "--port", "0"]
-        command += ["--state", str(folder / "state"), "--clock", NEVER, "--idle", "3600", *more]
+        command += ["--state", str(folder / "state"), "--clock", NEVER, "--idle", str(idle), *more]
         process = undo.enter_context(
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         )
