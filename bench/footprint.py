@@ -126,8 +126,8 @@ def measure(cluster: str, events: int) -> report.Run:
     share = functions / 1000 * 10 / 60 * 100
     notes = [
         f"{events} events of each kind.",
-        f"Ten such alerts a minute take {share:.2f} % of one core in the functions, and none when there are none; the"
-        " field quotes 1 to 8 % of a node for its sensors, all the time.",
+        f"Ten such alerts a minute take {share:.2f} % of one core in the functions; when there are none, nothing runs.",
+        "The field quotes 1 to 8 % of a node for its sensors, all the time.",
     ]
     return report.Run("footprint", "Footprint", rows, cluster, "", notes, machine)
 

@@ -1,8 +1,8 @@
 """A storm: thousands of alerts a second about one pod, for seconds, and in the middle one alert about another pod.
 
 Two processes send over kept connections with pipelining (bench/volley.py), at the rate asked for or at what the broker
-takes. What must hold: one quarantine of the pod, the memory of broker, router and quarantine does not grow, the queue is
-empty in the end, and the other pod is isolated within a second of its alert.
+takes. What must hold: one quarantine of the pod, the memory of broker, router and quarantine does not grow, the queue
+is empty in the end, and the other pod is isolated within a second of its alert.
 
 Run: `python -m bench.storm [--cluster embedded|real] [--rate N] [--seconds N] [--json FILE]`.
 """

@@ -1,7 +1,7 @@
 """Sends alerts about one pod as fast as it is told to, or as the broker takes them: sockets, pipelining, nothing else.
 
-Reads a request as JSON from standard input: host, port, path, headers, body (with IDENTITY where each alert has its own),
-rate (a second), seconds, connections. Prints what was sent and taken as JSON.
+Reads a request as JSON from standard input: host, port, path, headers, body (with IDENTITY where each alert has its
+own), rate (a second), seconds, connections. Prints what was taken as JSON.
 """
 
 from __future__ import annotations
