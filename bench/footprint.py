@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +50,7 @@ class Scale(threading.Thread):
     def __init__(self, at: Stage) -> None:
         """Watch the processes of a stage."""
         super().__init__(daemon=True)
-        self.greatest: Counter[str] = Counter()
+        self.greatest: dict[str, float] = dict.fromkeys(FUNCTIONS, 0.0)
         self._at = at
         self._over = threading.Event()
 
@@ -60,7 +59,7 @@ class Scale(threading.Thread):
         while not self._over.wait(0.2):
             for name, pid in self._at.processes().items():
                 with suppress(OSError, StopIteration):  # it has ended meanwhile
-                    self.greatest[name] = max(self.greatest[name], stage.resident(pid))
+                    self.greatest[name] = max(self.greatest.get(name, 0.0), stage.resident(pid))
 
     def stop(self) -> None:
         """End it."""
