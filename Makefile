@@ -39,6 +39,10 @@ quick: $(STAMP) ## Run the tests that start neither a control plane nor a whole 
 testbed: $(STAMP) ## Build the real control plane of the tests (TESTBED_KUBERNETES=1.34: the oldest supported minor)
 	$(BIN)/python -m testbed
 
+bench: $(STAMP) ## Measure the speed against floors and goals: 10 minutes; `python -m bench.report` then makes docs/performance.md
+	$(BIN)/python -m testbed $(TESTBED)
+	$(BIN)/python -m bench
+
 lint: $(STAMP) ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,4 +58,4 @@ lock: $(STAMP) ## Resolve the dependencies anew
 	  --extra simulate --group dev --custom-compile-command 'make lock' --upgrade pyproject.toml -o requirements.lock
 
 clean: ## Remove what the commands above made in this folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .bench.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*

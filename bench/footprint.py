@@ -99,10 +99,10 @@ def _busy(at: Stage) -> dict[str, float]:
     return {name: stage.busy(pid) for name, pid in at.processes().items()}
 
 
-def measure(cluster: str, events: int) -> report.Run:
-    """Return what it took."""
+def measure(cluster: str, events: int, idle: float = IDLE) -> report.Run:
+    """Return what it took; `idle`: after so many seconds without an event a function is to be gone."""
     machine = report.machine()
-    with stage.staged(cluster, IDLE) as at:
+    with stage.staged(cluster, idle) as at:
         for kind, remedies in REMEDIES.items():
             at.answer_with(*remedies, rule=f"Bench {kind} *", name=kind)
         scale = Scale(at)
@@ -118,7 +118,7 @@ def measure(cluster: str, events: int) -> report.Run:
         for name in FUNCTIONS
     ]
     rows.append(
-        report.Row(f"functions left after {IDLE:g} s without an event", left, "processes", None, "0", left == 0)
+        report.Row(f"functions left after {idle:g} s without an event", left, "processes", None, "0", left == 0)
     )
     rows.append(report.Row("processor an isolating alert: functions", functions, "ms"))
     rows.append(report.Row("processor an isolating alert: all of the runtime", whole, "ms"))

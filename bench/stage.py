@@ -23,6 +23,7 @@ import urllib3
 
 from molt import marks
 from molt.cluster import NAMESPACES, NODES, PODS, RESPONSE_POLICIES, Cluster
+from molt.cluster.resources import ACCOUNTS
 from molt.outcome import MoltError
 from molt.workload import is_ready
 from testbed.build import cache_folder, missing
@@ -40,6 +41,7 @@ RULE: Final = "Bench*"
 PODS_PER_NODE: Final = 100
 NO_LIMITS: Final = {"perWorkload": 10_000, "perMinute": 10_000}
 _PATIENCE = 120.0  # seconds that anything may take on a busy machine
+_PROGRAMS = {"etcd", "keys", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "stages.yaml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,6 @@ class Stage:
 
     def _accounts(self, spaces: Sequence[str]) -> None:
         """Wait for the default accounts, without which a real API server takes no pod."""
-        from molt.cluster.resources import ACCOUNTS  # noqa: PLC0415
 
         def there() -> bool:
             with suppress(MoltError):
@@ -211,12 +212,16 @@ def _made(folder: Path) -> Path:
 
 def binaries() -> Path:
     """Return the folder of the real control plane; exit with a word when it is not built."""
+    if reason := not_built():
+        sys.exit(reason)
+    return cache_folder(os.environ, recipe(os.environ.get("TESTBED_KUBERNETES", "")))
+
+
+def not_built() -> str:
+    """Return why there is no real control plane; empty when there is one."""
     wanted = recipe(os.environ.get("TESTBED_KUBERNETES", ""))
-    folder = cache_folder(os.environ, wanted)
-    needed = {"etcd", "keys", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "stages.yaml"}
-    if lacking := needed & set(missing(wanted, folder)):
-        sys.exit(f"the real control plane is not built ({', '.join(sorted(lacking))}): make testbed")
-    return folder
+    lacking = _PROGRAMS & set(missing(wanted, cache_folder(os.environ, wanted)))
+    return f"the real control plane is not built ({', '.join(sorted(lacking))}): make testbed" if lacking else ""
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
