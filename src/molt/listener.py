@@ -113,6 +113,16 @@ class _RefusalTask(ErrorTask):
 class _Task(WSGITask):
     """The answer of the application."""
 
+    def write(self, data: bytes) -> None:
+        """Send a body that is whole together with the head: one segment, for which who waits is woken once."""
+        if self.wrote_header or not data or len(data) != self.content_length or not self.has_body:
+            super().write(data)
+            return
+        head = self.build_response_header()
+        self.wrote_header = True
+        self.content_bytes_written += len(data)
+        self.channel.write_soon(head + data)
+
     def set_close_on_finish(self) -> None:
         """End the connection after this answer, but not because of a 204: waitress takes it for one without an end."""
         asked = cast("Any", self.request).headers.get("CONNECTION", "").lower() == "close"
