@@ -13,7 +13,7 @@ from molt.cluster import EVENTS, NETWORK_POLICIES, PODS
 from molt.events import deterministic_id
 from molt.outcome import MoltError
 from quarantine import leaks
-from quarantine.nodes import ROOM
+from quarantine.recent import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from molt.cluster import Cluster
     from molt.itinerary import Slip
-    from quarantine.nodes import Nodes
+    from quarantine.recent import Recent
 
 LEAKY = "MoltQuarantineLeaky"
 NOTE_LIMIT = 1000  # of the 1024 that an Event's note may have
 
 
-def report(cluster: Cluster, nodes: Nodes, slip: Slip, pod: dict[str, Any], now: datetime) -> tuple[str, ...]:
+def report(cluster: Cluster, recent: Recent, slip: Slip, pod: dict[str, Any], now: datetime) -> tuple[str, ...]:
     """Fence the token of the isolated `pod`, as it is now; return what leaks, and leave it on the pod and as an Event.
 
     A pod that says already what leaks was reported before: it costs no call. A rehearsal asks the same and leaves
@@ -39,9 +39,9 @@ def report(cluster: Cluster, nodes: Nodes, slip: Slip, pod: dict[str, Any], now:
     dry_run = slip.mode == "DryRun"
     found = (
         *leaks.of_pod(pod),
-        *leaks.of_token(pod, _fenced(cluster, slip, dry_run=dry_run)),
+        *leaks.of_token(pod, _fenced(cluster, recent, slip, now)),
         *_asked("other NetworkPolicies", lambda: leaks.of_policies(pod, _policies(cluster, slip))),
-        *_asked("the network plugin", lambda: nodes.findings(cluster, pod, now)),
+        *_asked("the network plugin", lambda: recent.network(cluster, pod, now)),
     )
     findings = leaks.bounded(found)
     findings += _annotated(cluster, slip, findings, dry_run=dry_run)
@@ -51,12 +51,12 @@ def report(cluster: Cluster, nodes: Nodes, slip: Slip, pod: dict[str, Any], now:
     return findings
 
 
-def _fenced(cluster: Cluster, slip: Slip, *, dry_run: bool) -> str:
+def _fenced(cluster: Cluster, recent: Recent, slip: Slip, now: datetime) -> str:
     """Put the fence up; return why it does not hold, "" when it does."""
     target = slip.target
     try:
-        fence.put_up(cluster, target.uid, f"{target.namespace}/{target.name}", dry_run=dry_run)
-        return fence.missing(cluster) or ""
+        fence.put_up(cluster, target.uid, f"{target.namespace}/{target.name}", dry_run=slip.mode == "DryRun")
+        return recent.fence(cluster, now)
     except MoltError as error:
         return error.reason
 
