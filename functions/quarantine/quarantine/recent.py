@@ -43,7 +43,7 @@ class Recent:
         return self._once(f"node {node}", now, lambda: leaks_of_node(cluster, node))
 
     def fence(self, cluster: Cluster, now: datetime) -> str:
-        """Return which part of the fence's policy is not there, "" when it stands. Raises as `network`, but TooLarge."""
+        """Return which part of the fence's policy is not there, "" when it stands. Raises as the cluster does."""
         return "".join(self._once("fence", now, lambda: (fence.missing(cluster) or "",)))
 
     def _once(self, what: str, now: datetime, ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
