@@ -95,6 +95,11 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 
 
+def cause(reason: str, *, met: bool | None) -> str:
+    """Return the reason for a goal that was missed, nothing for one that was met."""
+    return reason if met is False else ""
+
+
 def machine() -> dict[str, Any]:
     """Return what the numbers depend on."""
     return {
