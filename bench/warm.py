@@ -2,8 +2,8 @@
 
 The time runs from before the alert is sent to the broker until a watch shows the pod in quarantine; the floor
 (bench/floor.py) is timed by the same watch. The next alert is sent when nothing is on its way any more. What the rest
-is spent on is told by the processor time of each process, by what the functions' own logs say, and by the broker's
-flushes of the disk, of which an isolation waits for two.
+is spent on is told by the processor time of each process and by what the functions' own logs say. The broker flushes the
+disk while a delivery is on its way.
 
 Run: `python -m bench.warm [--cluster embedded|real] [--samples N] [--json FILE]`.
 """
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from bench.stage import Pod, Stage, Watcher
 
 GOAL = 1.5
-FLUSHES = 2  # the alert taken; the first delivery done and its reply taken
 
 
 def sample(at: Stage, watcher: Watcher, pool: urllib3.PoolManager, pod: Pod) -> float:
@@ -108,7 +107,7 @@ def _notes(samples: int, used: Mapping[str, float], logged: Mapping[str, list[fl
         f"{samples} samples of each.",
         f"Processor ms an alert until all is settled, by process: {spent}.",
         f"Median ms in the handlers, API calls and what follows the isolation among them: {said}.",
-        f"The floor has no disk: an isolation waits for {FLUSHES} flushes of {flush():.2f} ms each.",
+        f"The broker flushes the disk {flush():.2f} ms long, twice, while the deliveries are on their way.",
     ]
 
 
