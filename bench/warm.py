@@ -2,8 +2,8 @@
 
 The time runs from before the alert is sent to the broker until a watch shows the pod in quarantine; the floor
 (bench/floor.py) is timed by the same watch. The next alert is sent when nothing is on its way any more. What the rest
-is spent on is told by the processor time of each process and by what the functions' own logs say. The broker flushes the
-disk while a delivery is on its way.
+is spent on is told by the processor time of each process and by what the functions' own logs say. The broker flushes
+the disk while a delivery is on its way.
 
 Run: `python -m bench.warm [--cluster embedded|real] [--samples N] [--json FILE]`.
 """
