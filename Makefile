@@ -13,7 +13,7 @@ ALERTS ?= 2000
 INPUTS ?= 50000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test quick lint types contracts lock sbom advisories chaos fuzz nightly testbed clean
+.PHONY: help demo up test quick lint types contracts lock sbom advisories bench chaos fuzz nightly testbed clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -51,6 +51,10 @@ nightly: fuzz chaos ## Try a million inputs, and all of chaos
 testbed: $(STAMP) ## Build the real control plane of the tests (TESTBED_KUBERNETES=1.34: the oldest supported minor)
 	$(BIN)/python -m testbed
 
+bench: $(STAMP) ## Measure the speed against floors and goals: 10 minutes; `python -m bench.report` then makes docs/performance.md
+	$(BIN)/python -m testbed $(TESTBED)
+	$(BIN)/python -m bench
+
 lint: $(STAMP) ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,4 +76,4 @@ advisories: $(STAMP) ## Ask whether a pinned version is known to be vulnerable (
 	$(BIN)/python -m image.advisories
 
 clean: ## Remove what the commands above made in this folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* sbom
+	rm -rf $(VENV) .bench.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* sbom

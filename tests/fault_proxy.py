@@ -39,6 +39,7 @@ EVICTION = re.compile(r"POST /api/v1/namespaces/[^/]+/pods/[^/]+/eviction")
 TOUCHED = "example.org/touched"
 """The label of the other writer."""
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
+_A_WHILE = 0.01  # seconds that a request takes, when only so many may be under way
 _LATE = 0.3  # seconds: by then a StatefulSet has made the next pod of the name
 
 Answer = tuple[int, Sequence[tuple[str, str]], bytes]
@@ -69,6 +70,9 @@ class FaultProxy:
     aimed: dict[re.Pattern[str], Fault] = field(default_factory=dict)
     """What befalls the first request to each path, by patterns of method and path."""
     url: str = ""
+    most: int = 0
+    """How many requests it lets through at once, each for a while; one more is throttled. 0: as many as come."""
+    under_way: int = 0
     faults: collections.Counter[Fault] = field(default_factory=collections.Counter)
     """What befell the requests so far."""
     passed: int = 0
@@ -97,12 +101,19 @@ class FaultProxy:
         """Return what befalls this request; None when nothing does."""
         asked = f"{method} {urlsplit(path).path}"
         with self._lock:
-            fault = self._fate(asked)
+            fault = Fault.THROTTLED if self.most and self.under_way >= self.most else self._fate(asked)
             if fault:
                 self.faults[fault] += 1
             else:
                 self.passed += 1
+            if fault is not Fault.THROTTLED:
+                self.under_way += 1
             return fault
+
+    def passed_on(self) -> None:
+        """Say that a request that was not throttled is over."""
+        with self._lock:
+            self.under_way -= 1
 
     def _fate(self, asked: str) -> Fault | None:
         if self.down:
@@ -172,9 +183,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _meet(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        match fault := self.proxy.cast(self.command, self.path):
-            case Fault.THROTTLED:
-                self._refuse(429, "too many requests", ("Retry-After", "1"))
+        fault = self.proxy.cast(self.command, self.path)
+        if fault is Fault.THROTTLED:
+            self._refuse(429, "too many requests", ("Retry-After", "1"))
+            return
+        try:
+            self._befall(body, fault)
+        finally:
+            self.proxy.passed_on()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _meet  # noqa: N815 - the names that http.server looks for
+
+    def _befall(self, body: bytes, fault: Fault | None) -> None:
+        match fault:
             case Fault.FAILED:
                 self._refuse(500, "etcdserver: request timed out")
             case Fault.UNSENT:
@@ -182,10 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._pass_on(body, fault)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _meet  # noqa: N815 - the names that http.server looks for
-
     def _pass_on(self, body: bytes, fault: Fault | None) -> None:
         """Send the request on; what befalls it then is for the answer."""
+        if self.proxy.most:
+            time.sleep(_A_WHILE)
         if fault is Fault.CONTENDED:
             self.proxy.meddle(self.path)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from molt import events, forward, marks
+from molt import events, forward, listener, marks
+from molt.cluster import access, window
 from molt.embedded import manifests
 from molt.policy import PolicyError, load
 from tests.control_plane import kubectl
@@ -128,6 +129,14 @@ def test_functions_run_without_privileges(function: str) -> None:
             "seccompProfile": {"type": "RuntimeDefault"},
         } == security
         assert f"molt/{function}:0.1.0" == container["image"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_events_and_probes_have_threads_and_threads_have_connections(function: str) -> None:
+    """What Knative lets in at once is worked on at once, and no thread waits for a place at the API server."""
+    service = yaml.safe_load((ROOT / "functions" / function / "service.yaml").read_text())
+    assert service["spec"]["template"]["spec"]["containerConcurrency"] + 2 <= listener.THREADS <= window.MOST
+    assert window.MOST == access.POOL
 
 
 @pytest.mark.parametrize("overlay", [BASE, *OVERLAYS], ids=lambda path: path.name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from molt import log
 
@@ -111,9 +111,30 @@ class _RefusalTask(ErrorTask):
         self.write(body)
 
 
+class _Task(WSGITask):
+    """The answer of the application."""
+
+    def write(self, data: bytes) -> None:
+        """Send a body that is whole together with the head: one segment, for which who waits is woken once."""
+        if self.wrote_header or not data or len(data) != self.content_length or not self.has_body:
+            super().write(data)
+            return
+        head = self.build_response_header()
+        self.wrote_header = True
+        self.content_bytes_written += len(data)
+        self.channel.write_soon(head + data)
+
+    def set_close_on_finish(self) -> None:
+        """End the connection after this answer, but not because of a 204: waitress takes it for one without an end."""
+        asked = cast("Any", self.request).headers.get("CONNECTION", "").lower() == "close"
+        if asked or self.version != "1.1" or not self.status.startswith("204"):
+            super().set_close_on_finish()
+
+
 class _Channel(HTTPChannel):
     """A connection."""
 
+    task_class = _Task
     error_task_class = _RefusalTask
 
 

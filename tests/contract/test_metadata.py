@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,10 +28,8 @@ def _base64(text: str) -> str:
 
 def _cluster(api: Api) -> Cluster:
     """Return the same API server as molt sees it."""
-    configuration = by_url(api.url, api.token)
-    if api.ca_file:
-        configuration.ssl_ca_cert = str(api.ca_file)
-    return Cluster(Transport(configuration))
+    authority = str(api.ca_file) if api.ca_file else None
+    return Cluster(Transport(replace(by_url(api.url, api.token), authority=authority)))
 
 
 @pytest.fixture

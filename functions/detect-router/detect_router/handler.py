@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from detect_router import FUNCTION, policies, routes
+from detect_router.parsed import Parsed
+from detect_router.repeats import Repeats
 from molt import guard, resolve, workload
 from molt.alert import Alert
 from molt.cluster import NAMESPACES, NotFound
@@ -15,7 +17,7 @@ from molt.itinerary import PolicyRef, Slip, Target
 from molt.outcome import Done, Ignored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from detect_router.routes import Route
     from molt.cluster import Cluster
@@ -25,16 +27,29 @@ if TYPE_CHECKING:
 ROUTED: Final = "io.molt-project.alert.routed.v1"
 
 
-def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+def handler() -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the handler of a process: it knows what policies it has read before say, and repeats for what they are."""
+    parsed, repeats = Parsed(), Repeats()
+
+    def handle_next(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+        return handle(event, cluster, clock, parsed, repeats)
+
+    return handle_next
+
+
+def handle(
+    event: Event, cluster: Cluster, clock: Clock, parsed: Parsed | None = None, repeats: Repeats | None = None
+) -> Outcome:
     """Answer an alert with its itinerary, or ignore it for a reason.
 
     Raises BadEvent, what the API raises, and TemporaryError while the alert is fresh and its container not reported.
     """
-    alert = Alert.parse(event.data)
+    alert, repeats = Alert.parse(event.data), repeats or Repeats()
     # Before any call: Falco reports molt's own calls to the API, and must not cause more of them.
-    if alert.namespace and (objection := guard.protected_namespace(alert.namespace)):
+    protected = guard.protected_namespace(alert.namespace) if alert.namespace else None
+    if objection := protected or repeats.reason(alert, clock.now()):
         return Ignored(objection)
-    known = policies.read(cluster, clock)
+    known = policies.read(cluster, clock, parsed or Parsed())
     if reason := routes.hopeless(alert, known):
         return Ignored(reason)
     pod = resolve.find(alert, cluster, clock.now())
@@ -48,6 +63,7 @@ def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
     slip = _slip(alert, pod, route)
     steps = ", ".join(step.remedy for step in route.itinerary)
     routed = slip.event(function=FUNCTION, type=ROUTED, cause=event, time=clock.now())
+    repeats.remember(alert, known, clock.now())
     return Done(routed, reason=f"policy {route.policy.name} ({slip.mode}): {steps}")
 
 

@@ -12,11 +12,12 @@ from detect_router import FUNCTION
 from molt import log, timestamps
 from molt.cluster import RESPONSE_POLICIES
 from molt.outcome import MoltError
-from molt.policy import PolicyError, response
+from molt.policy import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from detect_router.parsed import Parsed
     from molt.cluster import Cluster
     from molt.outcome import Clock
     from molt.policy import ResponsePolicy
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 CONDITION: Final = "Accepted"
 
 
-def read(cluster: Cluster, clock: Clock) -> list[ResponsePolicy]:
+def read(cluster: Cluster, clock: Clock, parsed: Parsed) -> list[ResponsePolicy]:
     """Return the valid policies, read anew: one that was switched to DryRun must rehearse from the next alert on.
 
     Raises what the list raises; that a status cannot be written is logged and no more.
@@ -33,7 +34,7 @@ def read(cluster: Cluster, clock: Clock) -> list[ResponsePolicy]:
     for obj in cluster.list(RESPONSE_POLICIES):
         problem = None
         try:
-            policies.append(response.parse(obj))
+            policies.append(parsed.parse(obj))
         except PolicyError as error:
             problem = error.reason
         if condition := verdict(obj, problem, timestamps.render(clock.now())):

@@ -23,6 +23,7 @@ from molt.outcome import Done, MoltError, Outcome, Skipped, TemporaryError
 from quarantine import isolation, leaks, limits, retention, tick
 from quarantine.isolation import FUNCTION, Next
 from quarantine.places import Places
+from quarantine.recent import Recent
 from quarantine.report import report
 
 if TYPE_CHECKING:
@@ -43,14 +44,17 @@ ATTEMPTS = 4
 _WORKLOADS = {resource.kind: resource for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS)}
 
 
-def handler(places: Places | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
-    """Return the function's handler; whoever is bound by limits takes one of the `places` before it isolates."""
-    places = places or Places()
+def handler(places: Places | None = None, recent: Recent | None = None) -> Callable[[Event, Cluster, Clock], Outcome]:
+    """Return the function's handler; whoever is bound by limits takes one of the `places` before it isolates.
+
+    `recent`: what the process has found out lately.
+    """
+    places, recent = places or Places(), recent or Recent()
 
     def handle(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
         if event.type == tick.TICK:
             return tick.handle(cluster, clock)
-        return _handle(Part(event, Slip.parse(event.data), cluster, clock), places)
+        return _handle(Part(event, Slip.parse(event.data), cluster, clock, recent), places)
 
     return handle
 
@@ -63,6 +67,7 @@ class Part:
     slip: Slip
     cluster: Cluster
     clock: Clock
+    recent: Recent
 
     @property
     def dry_run(self) -> bool:
@@ -119,7 +124,7 @@ def _told(part: Part, isolated: Object) -> Outcome:
     if not part.dry_run:
         with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
             part.cluster.create(EVENTS, isolation.notice(part.slip, now), part.slip.target.namespace)
-    return _done(part, now, report(part.cluster, part.slip, isolated, now))
+    return _done(part, now, report(part.cluster, part.recent, part.slip, isolated, now))
 
 
 def _since(pod: Object, part: Part) -> datetime:
@@ -165,7 +170,7 @@ def _excused(excuse: isolation.Excuse, pod: Object | None, part: Part) -> Outcom
         return Skipped(excuse.reason)
     if excuse.then is Next.REPEAT and pod:
         at = _since(pod, part)
-        return _done(part, at, report(part.cluster, part.slip, pod, at))
+        return _done(part, at, report(part.cluster, part.recent, part.slip, pod, at))
     now = part.clock.now()
     left = part.slip.record(Entry(FUNCTION, "skipped", excuse.reason, marks.stamp(now)))
     if not left.itinerary:

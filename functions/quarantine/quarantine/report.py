@@ -13,6 +13,7 @@ from molt.cluster import EVENTS, NETWORK_POLICIES, PODS
 from molt.events import deterministic_id
 from molt.outcome import MoltError
 from quarantine import leaks
+from quarantine.recent import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 
     from molt.cluster import Cluster
     from molt.itinerary import Slip
+    from quarantine.recent import Recent
 
 LEAKY = "MoltQuarantineLeaky"
-ROOM = 4 << 20
-"""Bytes of a list that tenants fill; in memory it takes some ten times as much, and eight events may be under way."""
 NOTE_LIMIT = 1000  # of the 1024 that an Event's note may have
 
 
-def report(cluster: Cluster, slip: Slip, pod: dict[str, Any], now: datetime) -> tuple[str, ...]:
+def report(cluster: Cluster, recent: Recent, slip: Slip, pod: dict[str, Any], now: datetime) -> tuple[str, ...]:
     """Fence the token of the isolated `pod`, as it is now; return what leaks, and leave it on the pod and as an Event.
 
     A pod that says already what leaks was reported before: it costs no call. A rehearsal asks the same and leaves
@@ -39,9 +39,9 @@ def report(cluster: Cluster, slip: Slip, pod: dict[str, Any], now: datetime) -> 
     dry_run = slip.mode == "DryRun"
     found = (
         *leaks.of_pod(pod),
-        *leaks.of_token(pod, _fenced(cluster, slip, dry_run=dry_run)),
+        *leaks.of_token(pod, _fenced(cluster, recent, slip, now)),
         *_asked("other NetworkPolicies", lambda: leaks.of_policies(pod, _policies(cluster, slip))),
-        *_asked("the network plugin", lambda: leaks.of_network(_neighbours(cluster, pod))),
+        *_asked("the network plugin", lambda: recent.network(cluster, pod, now)),
     )
     findings = leaks.bounded(found)
     findings += _annotated(cluster, slip, findings, dry_run=dry_run)
@@ -51,12 +51,12 @@ def report(cluster: Cluster, slip: Slip, pod: dict[str, Any], now: datetime) -> 
     return findings
 
 
-def _fenced(cluster: Cluster, slip: Slip, *, dry_run: bool) -> str:
+def _fenced(cluster: Cluster, recent: Recent, slip: Slip, now: datetime) -> str:
     """Put the fence up; return why it does not hold, "" when it does."""
     target = slip.target
     try:
-        fence.put_up(cluster, target.uid, f"{target.namespace}/{target.name}", dry_run=dry_run)
-        return fence.missing(cluster) or ""
+        fence.put_up(cluster, target.uid, f"{target.namespace}/{target.name}", dry_run=slip.mode == "DryRun")
+        return recent.fence(cluster, now)
     except MoltError as error:
         return error.reason
 
@@ -71,12 +71,6 @@ def _asked(what: str, find: Callable[[], Iterable[str]]) -> Iterator[str]:
 
 def _policies(cluster: Cluster, slip: Slip) -> list[dict[str, Any]]:
     return cluster.list_within(ROOM, NETWORK_POLICIES, slip.target.namespace)
-
-
-def _neighbours(cluster: Cluster, pod: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the pods on the pod's node; none when it was never scheduled."""
-    node = pod["spec"].get("nodeName")
-    return cluster.list_within(ROOM, PODS, fields=f"spec.nodeName={node}") if node else []
 
 
 def _annotated(cluster: Cluster, slip: Slip, findings: Iterable[str], *, dry_run: bool) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The only place that talks to the Kubernetes API.
 
-On `kubernetes.client.ApiClient` for addresses, TLS and credentials, with raw paths and plain dicts: its API and model
-classes are never touched, since importing them would cost a cold start about half a second.
+On urllib3, with raw paths and plain dicts. The package `kubernetes` reads kubeconfigs that are not of the plainest
+kind; in a pod it is not imported, since that costs a cold start more than all the rest.
 """
 
 from __future__ import annotations

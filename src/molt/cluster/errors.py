@@ -70,12 +70,17 @@ class Blocked(TemporaryError):
 
 
 class Unavailable(TemporaryError):
-    """The API cannot answer now. `untouched`: certainly nothing was done, so that any request may be repeated."""
+    """The API cannot answer now.
 
-    def __init__(self, reason: str, retry_after: float | None = None, *, untouched: bool = False) -> None:
-        """Keep the reason, the server's hint in seconds, and whether the request can have had an effect."""
+    `untouched`: certainly nothing was done, so that any request may be repeated. `throttled`: 429, too many at once.
+    """
+
+    def __init__(
+        self, reason: str, retry_after: float | None = None, *, untouched: bool = False, throttled: bool = False
+    ) -> None:
+        """Keep the reason, the server's hint in seconds, and what the refusal tells."""
         super().__init__(reason, retry_after)
-        self.untouched = untouched
+        self.untouched, self.throttled = untouched, throttled
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def refusal(asked: Request, code: int, body: bytes, retry_after: float | None = 
         case 429 if any(cause.get("reason") == "DisruptionBudget" for cause in causes):
             return Blocked(reason, retry_after)
         case 429:
-            return Unavailable(reason, retry_after, untouched=True)
+            return Unavailable(reason, retry_after, untouched=True, throttled=True)
         case _ if 400 <= code < 500:  # noqa: PLR2004 - the class of refusals
             return REFUSALS.get(code, Rejected)(f"not allowed to {reason}" if code == HTTPStatus.FORBIDDEN else reason)
         case _:

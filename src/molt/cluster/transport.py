@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from kubernetes.client.api_client import ApiClient
-from kubernetes.client.exceptions import ApiException
+from urllib3 import Timeout
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from molt.cluster.backoff import Backoff
 from molt.cluster.errors import TooLarge, Unavailable, refusal
+from molt.cluster.window import Flights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from kubernetes.client.configuration import Configuration
     from urllib3 import BaseHTTPResponse
 
+    from molt.cluster.access import Access
     from molt.cluster.errors import Request
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Transport:
 
     def __init__(
         self,
-        configuration: Configuration,
+        access: Access,
         backoff: Backoff | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
@@ -61,10 +61,11 @@ class Transport:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect lazily; the time and the dice are arguments so that tests need neither."""
-        self._client = ApiClient(configuration)
-        self._client.user_agent = "molt"
+        self._access = access
+        self._pool = access.pool()
         self._backoff = backoff or Backoff()
         self._sleep, self._chance, self._monotonic = sleep, chance, monotonic
+        self._flights = Flights()
 
     def send(self, call: Call, log: list[Request]) -> dict[str, Any]:
         """Return the JSON object that is the answer; every try is appended to `log`. Raises molt.cluster.errors."""
@@ -85,7 +86,7 @@ class Transport:
 
     def close(self) -> None:
         """Close idle connections."""
-        self._client.rest_client.close()
+        self._pool.clear()
 
     def _patiently(self, call: Call, log: list[Request], attempt: Callable[[], T]) -> T:
         """Return what `attempt` returns, as often as it takes and is safe, within the backoff's limits."""
@@ -95,8 +96,7 @@ class Transport:
             log.append(call.asked)
             tries += 1
             try:
-                with _lost_answers(call.asked):
-                    return attempt()
+                return self._in_flight(call, attempt)
             except Unavailable as error:
                 pause = self._backoff.pause(tries, self._chance(), error.retry_after)
                 over = tries >= self._backoff.tries or self._monotonic() + pause > deadline
@@ -105,19 +105,35 @@ class Transport:
                     raise
             self._sleep(pause)
 
+    def _in_flight(self, call: Call, attempt: Callable[[], T]) -> T:
+        """Return what `attempt` returns; it takes one place of those that the API server has for us."""
+        sent, refused = self._flights.begin(), False
+        try:
+            with _lost_answers(call.asked):
+                return attempt()
+        except Unavailable as error:
+            refused = error.throttled
+            raise
+        finally:
+            self._flights.end(sent, refused=refused)
+
     def _once(self, call: Call) -> BaseHTTPResponse:
         """Send the request once and return a 2xx answer with its body unread, or raise what the answer means."""
-        client = self._client
-        headers = {**client.default_headers, "Accept": call.accept}
-        if token := client.configuration.get_api_key_with_prefix("BearerToken"):
-            headers["Authorization"] = token
+        headers = {"User-Agent": "molt", "Accept": call.accept}
+        if bearer := self._access.bearer():
+            headers["Authorization"] = bearer
         if call.body is not None:
             headers["Content-Type"] = call.content_type
-        url = client.configuration.host + call.path + (f"?{urlencode(call.query)}" if call.query else "")
-        timeouts = (CONNECT_TIMEOUT, call.read_timeout)
-        response: BaseHTTPResponse = client.call_api(
-            call.method, url, headers, call.body, _request_timeout=timeouts
-        ).response
+        response = self._pool.request(
+            call.method,
+            self._access.host + call.path + (f"?{urlencode(call.query)}" if call.query else ""),
+            headers=headers,
+            body=None if call.body is None else json.dumps(call.body),
+            timeout=Timeout(connect=CONNECT_TIMEOUT, read=call.read_timeout),
+            retries=False,  # ours: they are counted, bounded in time, and know which requests may be repeated
+            redirect=False,
+            preload_content=False,
+        )
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
             raise refusal(call.asked, response.status, response.data, _seconds(response.headers.get("Retry-After")))
         return response
@@ -131,7 +147,7 @@ def _lost_answers(asked: Request) -> Iterator[None]:
     except (NewConnectionError, ConnectTimeoutError) as error:
         reason = f"{asked}: no connection: {error}"
         raise Unavailable(reason, untouched=True) from error
-    except (HTTPError, ApiException) as error:  # rest.py turns TLS errors into an ApiException
+    except HTTPError as error:
         reason = f"{asked}: no answer: {error}"
         raise Unavailable(reason) from error
 

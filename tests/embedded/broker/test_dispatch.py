@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from molt.embedded.broker import service
 from molt.embedded.broker.database import Database
 from molt.embedded.broker.dispatch import Dispatcher
 from molt.embedded.broker.message import Message
+from molt.embedded.broker.routing import Arrival
 from molt.embedded.broker.store import Key, Store, Waiting
 from tests.embedded.broker.harness import DELIVERY, EVENT, broker, running, trigger
 from tests.embedded.broker.subscriber import Received, Said, subscribing
@@ -163,8 +165,10 @@ def test_what_lost_its_trigger_is_settled(tmp_path: Path) -> None:
     assert {"ns/lost": ("none", "its trigger is gone"), "ns/dying": ("undeliverable", "answered 400")} == letters
 
 
-def test_a_store_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("early", [0, 64])
+def test_a_store_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: int) -> None:
     """The delivery is as it was; the trouble is said."""
+    monkeypatch.setattr("molt.embedded.broker.dispatch._EARLY", early)
     failures = [StoreError("the store cannot write: disk full")]
     finish = Store.finish
 
@@ -247,6 +251,38 @@ def test_answers_of_many_at_once_are_all_settled_once(tmp_path: Path) -> None:
         assert 200 == broker_.settled(done=200)["accepted"]
         log = broker_.log(200)
         assert 200 == len({line["event"] for line in log}) == len(log)
+
+
+def test_a_delivery_begins_before_the_disk_has_the_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sender hears 202 no sooner; one that hears 503 sends again, and what then has its own number is settled."""
+    accept, failing = Store.accept, [True]
+
+    def slow(self: Store, arrival: Arrival, early: Callable[[int], None]) -> int:
+        if failing:
+            failing.clear()
+            early(1_000)
+            subscriber.wait_for(1)
+            raise StoreError("disk full")
+        return accept(self, arrival, early)
+
+    monkeypatch.setattr(Store, "accept", slow)
+    with subscribing() as subscriber, running(tmp_path / "s", broker(), trigger("t", subscriber.url)) as broker_:
+        assert [503, 202] == [broker_.send(id="x"), broker_.send(id="x")]
+        assert (1, 0) == tuple(broker_.settled(done=1)[name] for name in ("accepted", "pending"))
+        assert ["x", "x"] == [received.id for received in subscriber.wait_for(2)]
+
+
+def test_when_there_is_much_to_do_deliveries_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They read their event from it then, and nothing is kept in memory; replies, too."""
+    monkeypatch.setattr("molt.embedded.broker.dispatch._EARLY", 0)
+    answers = [Said(), Said(200, REPLY)]
+    with (
+        subscribing(lambda _: answers.pop()) as subscriber,
+        running(tmp_path / "s", broker(), trigger("t", subscriber.url)) as broker_,
+    ):
+        broker_.send(id="x")
+        assert 1 == broker_.settled(done=2)["replies"]
+        assert ["x", "r"] == [received.id for received in subscriber.wait_for(2)]
 
 
 def test_what_was_taken_is_answered_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

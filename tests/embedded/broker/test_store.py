@@ -171,8 +171,22 @@ def test_a_full_disk_loses_nothing_and_acknowledges_nothing(database: Database, 
     with pytest.raises(StoreError, match="the store cannot write: database or disk is full"):
         store.accept(large)
     database.commit(lambda connection: connection.execute("PRAGMA max_page_count=100000").fetchall())
-    assert 2 == store.accept(large)
+    assert 3 == store.accept(large), "the number that the disk did not take is nobody else's"
     assert 2 == _counts(database)[0]
+
+
+def test_the_number_is_told_before_the_disk_has_the_event(database: Database, store: Store) -> None:
+    """So that its delivery can begin; a reply's, too, and of a reply that comes twice only once."""
+    early: list[tuple[int, bool]] = []
+
+    def tell(event: int) -> None:
+        early.append((event, store.load(Key(event, "ns/t")) is None))
+
+    event = store.accept(_arrival(), tell)
+    for _ in range(2):
+        store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r"), tell)
+    assert [(1, True), (2, True)] == early
+    assert (2, 1, 1, 1) == _counts(database)[:4]
 
 
 def test_changes_that_come_together_are_committed_together(database: Database) -> None:

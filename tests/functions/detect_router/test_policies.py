@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from detect_router import policies
+from detect_router.parsed import Parsed
 from molt.cluster import Conflict, Forbidden
 from tests.functions.detect_router.world import StillClock, World, policy
 
@@ -16,7 +17,7 @@ LISTED, WRITTEN = "list responsepolicies", "patch responsepolicies/status"
 
 
 def read(world: World) -> list[str]:
-    return [known.name for known in policies.read(world, StillClock())]
+    return [known.name for known in policies.read(world, StillClock(), Parsed())]
 
 
 def conditions(world: World, name: str) -> list[dict[str, Any]]:

@@ -124,7 +124,12 @@ def policy(name: str = "shells", **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "molt-project.io/v1alpha1",
         "kind": RESPONSE_POLICIES.kind,
-        "metadata": {"name": name, "uid": "p-uid", "generation": 3, "resourceVersion": "77"},
+        "metadata": {
+            "name": name,
+            "uid": "p-uid" if name == "shells" else name,
+            "generation": 3,
+            "resourceVersion": "77",
+        },
         "spec": {"mode": "Enforce", "match": {"rules": [RULE]}, "remedies": [{"quarantine": {}}, {"rotate": {}}]}
         | spec,
     }

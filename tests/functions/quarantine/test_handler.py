@@ -14,13 +14,14 @@ from molt.events import Event
 from molt.itinerary import Slip, Step
 from molt.outcome import BadEvent, Done, Outcome, Skipped, TemporaryError
 from quarantine.handler import ATTEMPTS, handler
+from quarantine.recent import Recent
 from tests.functions.fake_cluster import FakeClock, FakeCluster, Killed
 from tests.functions.quarantine.standing import REPORT, fence_in
 from tests.functions.slips import QUARANTINE, ROTATE, event_of, over_the_wire, slip_for
 
 LIMITS = {"perWorkload": 1, "perMinute": 20}
 
-handle = handler()
+handle = handler(recent=Recent(timedelta()))  # each test has a cluster of its own
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_the_last_step_still_tells(cluster: FakeCluster, clock: FakeClock) -> No
 )
 def test_limits_cost_one_call_more(cluster: FakeCluster, clock: FakeClock, limits: Any, calls: list[str]) -> None:
     """The place, for both limits, once the process knows the ledger; a percentage needs the number of replicas too."""
-    handle = handler()
+    handle = handler(recent=Recent(timedelta()))
     cluster.bare_pod("before")
     handle(event_of(slip_for(cluster.pod("before"), QUARANTINE, limits=limits)), cluster, clock)
     cluster.asked()

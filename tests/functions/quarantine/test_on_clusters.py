@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,7 @@ from molt.itinerary import Step
 from molt.outcome import Done, Skipped, SystemClock
 from molt.release import release
 from quarantine.handler import handler
+from quarantine.recent import Recent
 from quarantine.report import LEAKY
 from quarantine.tick import TICK
 from tests.functions.fake_cluster import Killed
@@ -22,7 +24,7 @@ from tests.functions.slips import QUARANTINE, event_of, slip_for
 
 LIMITS = {"perWorkload": "40%", "perMinute": 20}
 
-handle = handler()
+handle = handler(recent=Recent(timedelta()))  # each test has a cluster of its own
 
 
 def test_a_pod_is_isolated_replaced_and_released(here: Installation) -> None:

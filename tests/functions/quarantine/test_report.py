@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from molt.cluster import NETWORK_POLICIES, Forbidden, NotFound, Unavailable
 from molt.itinerary import Slip, Step
 from molt.outcome import Done, Skipped
 from quarantine.handler import handler
+from quarantine.recent import Recent
 from quarantine.tick import TICK
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.quarantine.standing import REPORT, fence_in
@@ -26,7 +28,7 @@ PLUGIN = "Unknown: whether the node's network plugin enforces NetworkPolicies"
 TOKEN = {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
 
 
-handle = handler()
+handle = handler(recent=Recent(timedelta()))  # each test has a cluster of its own
 
 
 @pytest.fixture

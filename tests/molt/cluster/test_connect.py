@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
-from molt.cluster import PODS, Cluster, Misconfigured, connect
+from molt.cluster import PODS, Cluster, Misconfigured, connect, plain
+from molt.cluster.access import Access
 from molt.cluster.transport import Transport
+from molt.embedded.runtime.kubeconfig import render
 from tests.molt.cluster.stub import Stub
 
 CA = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
@@ -109,14 +112,12 @@ def test_what_is_no_token_is_refused_and_not_shown(token: str) -> None:
 
 def test_the_service_account_is_found_and_its_token_read_anew(mount: Path) -> None:
     """The kubelet rotates the file; in the moment between two files the old token still counts."""
-    configuration = connect.in_cluster(
-        {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}, mount
-    )
-    assert ("https://10.0.0.1:6443", str(mount / "ca.crt")) == (configuration.host, configuration.ssl_ca_cert)
-    seen = [configuration.get_api_key_with_prefix("BearerToken")]
+    access = connect.in_cluster({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}, mount)
+    assert ("https://10.0.0.1:6443", str(mount / "ca.crt")) == (access.host, access.authority)
+    seen = [access.bearer()]
     for text in ("two", "", None):
         (mount / "token").unlink() if text is None else (mount / "token").write_text(text)
-        seen.append(configuration.get_api_key_with_prefix("BearerToken"))
+        seen.append(access.bearer())
     assert ["Bearer one", "Bearer two", "Bearer two", "Bearer two"] == seen
 
 
@@ -149,7 +150,7 @@ def test_without_arguments_it_is_the_pods_own_cluster(mount: Path, monkeypatch: 
     expected = connect.in_cluster({}, mount)
     monkeypatch.setattr(connect, "in_cluster", lambda _: expected)
     used = []
-    monkeypatch.setattr(Transport, "__init__", lambda _, configuration: used.append(configuration))
+    monkeypatch.setattr(Transport, "__init__", lambda _, access: used.append(access))
     Cluster.connect()
     assert [expected] == used
 
@@ -185,12 +186,81 @@ def test_no_proxy_stands_before_the_loopback(monkeypatch: pytest.MonkeyPatch, ur
     assert proxy == connect.by_url(url).proxy
 
 
-def test_neither_api_nor_model_classes_are_imported() -> None:
-    """They would cost a cold start half a second."""
+@pytest.mark.parametrize(
+    ("no_proxy", "direct"),
+    [
+        ("", False),
+        ("other.example, ,", False),
+        ("10.0.0.0/8", True),
+        ("10.1.2.3", True),
+        ("192.0.2.0/24", False),
+        ("*", True),
+    ],
+)
+def test_what_needs_no_proxy_is_reached_without(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str, *, direct: bool
+) -> None:
+    """Hosts, domains and networks, as elsewhere."""
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", no_proxy)
+    assert (None if direct else "http://proxy:3128") == connect.by_url("https://10.1.2.3").proxy
+
+
+def test_a_domain_needs_no_proxy_with_all_that_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a dot before it and without."""
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    for no_proxy in (".example", "example", "api.example"):
+        monkeypatch.setenv("no_proxy", no_proxy)
+        assert connect.by_url("https://api.example").proxy is None
+    assert "http://proxy:3128" == connect.by_url("https://api.elsewhere").proxy
+
+
+def test_the_pool_is_what_the_access_says() -> None:
+    """Trust, client certificate, name, proxy."""
+    access = Access(
+        "https://a", lambda: None, "/ca", "/crt", "/key", verified=False, server_name="b", proxy="http://p:1"
+    )
+    pool = access.pool()
+    assert isinstance(pool, urllib3.ProxyManager)
+    known = pool.connection_pool_kw
+    wanted = {"ca_certs": "/ca", "cert_file": "/crt", "key_file": "/key", "cert_reqs": "CERT_NONE"}
+    assert wanted | {"server_hostname": "b"} == {name: known[name] for name in (*wanted, "server_hostname")}
+    assert "CERT_REQUIRED" == Access("https://a", lambda: None).pool().connection_pool_kw["cert_reqs"]
+
+
+def plain_config(folder: Path, url: str, **cluster: Any) -> Path:
+    path = folder / "plain"
+    path.write_text(render({"server": url, **cluster}, "only"), encoding="utf-8")
+    return path
+
+
+def test_a_plain_kubeconfig_is_read_here(stub: Stub, tmp_path: Path) -> None:
+    """As the local runtime writes it; by its context's name, too, and none of another name."""
+    path = plain_config(tmp_path, stub.url, **{"certificate-authority": str(tmp_path / "ca.crt")})
+    assert plain.Plain(stub.url, "only", str(tmp_path / "ca.crt")) == plain.read(str(path), None)
+    assert "Bearer only" == token_at(Cluster.connect(kubeconfig=str(plain_config(tmp_path, stub.url))), stub)
+    assert plain.read(str(path), "molt") == plain.read(str(path), None)
+    assert plain.read(str(path), "other") is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"insecure-skip-tls-verify": True}, {"certificate-authority": "ca.crt"}, {"proxy-url": "http://proxy"}],
+    ids=str,
+)
+def test_a_kubeconfig_with_more_is_left_to_kubernetes(tmp_path: Path, more: dict[str, Any]) -> None:
+    """So is one of another kind, and what cannot be read."""
+    assert plain.read(str(plain_config(tmp_path, "http://x", **more)), None) is None
+    other = plain_config(tmp_path, "http://x")
+    other.write_text(other.read_text().replace('"Config"', '"Other"'))
+    assert plain.read(str(other), None) is None
+
+
+def test_a_function_in_a_cluster_does_not_import_kubernetes() -> None:
+    """It would cost a cold start more than all the rest."""
     code = (
         "import sys; from molt.cluster import Cluster; Cluster.connect(url='http://localhost');"
-        "lazy = ('kubernetes.client.api.', 'kubernetes.client.models.');"
-        "print([name for name in sys.modules if name.startswith(lazy)])"
+        "print([name for name in sys.modules if name.startswith('kubernetes')])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "[]\n" == done.stdout

@@ -5,6 +5,8 @@
     lane      -> courier -> transport -> verdict -> store    a delivery is tried until it is done or dead
     audit                                                    what was accepted, what is pending, what died and why
 
+A delivery may begin while the disk still takes its event; what an event is about takes turns with all else that waits.
+
 State of one delivery, kept in SQLite, so that a killed broker goes on where it was (at least once):
 
     pending --(2xx)--> done          the reply, if there is one, is accepted in the same transaction

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from molt.commits import StoreError
 from molt.embedded.broker import routing, steps
+from molt.embedded.broker.fair import flow_of
 from molt.embedded.broker.lane import Lane
 from molt.embedded.broker.steps import Again, Finish, GiveUp, Route
 from molt.embedded.broker.store import Key, Load, Store, Try, Waiting
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 # The disk is full or gone: nothing to do but to look again.
 _DISK_PAUSE = 1.0
+# Deliveries that begin while the disk still takes their event: enough when there is little to do, and not worth their
+# memory when there is much.
+_EARLY = 64
 
 
 class Dispatcher:
@@ -36,6 +40,7 @@ class Dispatcher:
         self._store = store
         self._transport = transport
         self._journal = journal
+        self._fresh: dict[Key, Load] = {}
         self._lanes = {key: Lane(key, partial(self._try, key), width) for key in self._routes}
         self._sinks = {
             key: Lane(f"{key} dead letters", partial(self._try_sink, key), width)
@@ -57,8 +62,12 @@ class Dispatcher:
     def accept(self, broker: str, message: Message) -> int:
         """Take an event from outside; it is on the disk when this returns its number. Raises BadEvent, StoreError."""
         arrival = self._arrive(broker, None, message)
-        event = self._store.accept(arrival)
-        self._dispatch(event, arrival)
+        if self._may_be_early():
+            event = self._store.accept(arrival, partial(self._dispatch_early, arrival))
+        else:
+            event = self._store.accept(arrival)
+            self._dispatch(arrival, event)
+        self._unrouted(arrival)
         return event
 
     def close(self, grace: float) -> bool:
@@ -74,9 +83,25 @@ class Dispatcher:
         triggers = (route.trigger for route in self._routes.values())
         return routing.arrive(message, broker, triggers, datetime.now(UTC), hops)
 
-    def _dispatch(self, event: int, arrival: routing.Arrival) -> None:
+    def _may_be_early(self) -> bool:
+        return len(self._fresh) < _EARLY
+
+    def _dispatch_early(self, arrival: routing.Arrival, event: int) -> None:
+        """Deliver what is not on the disk yet, so that nobody waits for it.
+
+        Should it never be, it was never accepted: its sender, or the delivery that it answers, tries again, and whoever
+        got it gets it twice. Nobody else has its number.
+        """
+        load = Load(arrival.message, arrival.broker, arrival.hops, 0, 0, None, "", {})
+        self._fresh |= {Key(event, trigger): load for trigger in arrival.triggers}
+        self._dispatch(arrival, event)
+
+    def _dispatch(self, arrival: routing.Arrival, event: int) -> None:
+        flow = flow_of(arrival.message)
         for trigger in arrival.triggers:
-            self._lanes[trigger].put(event)
+            self._lanes[trigger].put(event, flow=flow)
+
+    def _unrouted(self, arrival: routing.Arrival) -> None:
         if not arrival.triggers:
             self._journal.unrouted(arrival.message)
 
@@ -108,11 +133,14 @@ class Dispatcher:
 
     def _guarded(self, lane: Lane, key: Key, leg: Callable[[Key, Load], None]) -> None:
         """Run one try; when the store fails, the delivery is still as it was, and is tried again."""
+        fresh = self._fresh.pop(key, None)
         try:
-            load = self._store.load(key)
+            load = fresh or self._store.load(key)
             if load:
                 leg(key, load)
         except StoreError as error:
+            if fresh:
+                self._fresh[key] = fresh  # the disk may not have it yet
             self._journal.trouble(error.reason, trigger=key.trigger, seq=key.event)
             lane.put(key.event, _DISK_PAUSE)
 
@@ -122,20 +150,26 @@ class Dispatcher:
         answer = self._transport.post(route.subscriber, headers, load.message.data, route.trigger.delivery.timeout)
         match steps.after_try(route, load.tries + 1, answer, partial(self._arrive, load.broker, load.hops)):
             case Finish(tried, reply):
-                event = self._store.finish(key, tried, reply)
+                self._finish(key, tried, reply)
                 self._journal.settled(load.message, key.trigger, tried, "replied" if reply else "done")
-                if event and reply:
-                    self._dispatch(event, reply)
             case Again(tried, wait):
                 due = time.monotonic() + wait
                 self._store.postpone(key, tried, time.time() + wait)
-                self._lanes[key.trigger].put(key.event, due - time.monotonic())
+                self._lanes[key.trigger].put(key.event, due - time.monotonic(), flow_of(load.message))
             case GiveUp(tried, extensions) if route.sink:
                 self._store.condemn(key, tried, extensions)
-                self._sinks[key.trigger].put(key.event)
+                self._sinks[key.trigger].put(key.event, flow=flow_of(load.message))
             case dead:
                 self._store.bury(key, dead.tried)
                 self._journal.settled(load.message, key.trigger, dead.tried, "dead")
+
+    def _finish(self, key: Key, tried: Try, reply: routing.Arrival | None) -> None:
+        if reply and self._may_be_early():
+            self._store.finish(key, tried, reply, partial(self._dispatch_early, reply))
+        elif (event := self._store.finish(key, tried, reply)) and reply:
+            self._dispatch(reply, event)
+        if reply:
+            self._unrouted(reply)
 
     def _deliver_to_sink(self, key: Key, load: Load) -> None:
         route = self._routes[key.trigger]
@@ -147,7 +181,7 @@ class Dispatcher:
             case Again(tried, wait):
                 due = time.monotonic() + wait
                 self._store.postpone_sink(key, tried.tries, time.time() + wait)
-                self._sinks[key.trigger].put(key.event, due - time.monotonic())
+                self._sinks[key.trigger].put(key.event, due - time.monotonic(), flow_of(load.message))
             case step:
                 delivered = isinstance(step, Finish)
                 self._store.inter(key, step.tried.tries, delivered=delivered)

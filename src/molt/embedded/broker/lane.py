@@ -1,12 +1,13 @@
-"""A queue with its own few threads: what waits in one lane never holds up another."""
+"""A queue with its own few threads: what waits in one lane never holds up another, nor one flow another within it."""
 
 from __future__ import annotations
 
 import heapq
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
+
+from molt.embedded.broker.fair import FairQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,22 +24,25 @@ class Lane:
         self._name = name
         self._work = work
         self._width = width
-        self._ready: deque[int] = deque()
-        self._later: list[tuple[float, int]] = []
+        self._ready = FairQueue()
+        self._later: list[tuple[float, int, str]] = []
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._open = True
 
-    def put(self, number: int, delay: float = 0.0) -> None:
-        """Have `number` worked on, `delay` seconds from now or later; after `close` it is left alone."""
+    def put(self, number: int, delay: float = 0.0, flow: str = "") -> None:
+        """Have `number` worked on, `delay` seconds from now or later; after `close` it is left alone.
+
+        Flows take turns: what waits in one of them holds up no other.
+        """
         with self._changed:
             if not self._open:
                 return
             if delay > 0:
-                heapq.heappush(self._later, (time.monotonic() + delay, number))
+                heapq.heappush(self._later, (time.monotonic() + delay, number, flow))
             else:
-                self._ready.append(number)
+                self._ready.put(flow, number)
             # What comes later needs one thread that waits for it.
             self._summon(1 if delay > 0 else len(self._ready))
 
@@ -71,9 +75,10 @@ class Lane:
             while self._open:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
-                    self._ready.append(heapq.heappop(self._later)[1])
+                    _, number, flow = heapq.heappop(self._later)
+                    self._ready.put(flow, number)
                 if self._ready:
-                    number = self._ready.popleft()
+                    number = self._ready.pop()
                     if self._ready:
                         self._summon(len(self._ready))
                     elif self._later and not self._idle:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from molt.embedded.broker.routing import Arrival
 
 _INSERT = """
-    INSERT INTO events (broker, id, type, attributes, data, hops, accepted, root, cause, answerer, open)
-    VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(root, seq) FROM events WHERE seq = ?), ?, ?, ?)"""
+    INSERT INTO events (seq, broker, id, type, attributes, data, hops, accepted, root, cause, answerer, open)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(root, seq) FROM events WHERE seq = ?), ?, ?, ?)"""
+_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _RELEASE = "UPDATE events SET open = open - 1 WHERE seq = :event"
 _POSTPONE = """
     UPDATE deliveries SET tries = :tries, status = :status, reason = :reason, next_try = :next
@@ -60,6 +62,13 @@ _FORGETTABLE = """
 _FORGET_DELIVERIES = "DELETE FROM deliveries WHERE event = ? RETURNING state"
 _FORGET_EVENT = "DELETE FROM events WHERE seq = ? RETURNING cause IS NOT NULL"
 _REMEMBER = "INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET n = n + excluded.n"
+
+
+Early = Callable[[int], None]
+
+
+def _nothing(_: int) -> None:
+    """Wait for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +131,20 @@ class Store:
     def __init__(self, database: Database) -> None:
         """Work on `database`, which stays the caller's to close."""
         self._database = database
+        self._last = 0  # only the writing thread uses it
 
-    def accept(self, arrival: Arrival) -> int:
-        """Take an event with its deliveries; return its number."""
-        return self._database.commit(lambda connection: _insert(connection, arrival, None))
+    def accept(self, arrival: Arrival, early: Early = _nothing) -> int:
+        """Take an event with its deliveries; return its number, which `early` is told before the disk has it."""
+        return self._database.commit(lambda connection: self._insert(connection, arrival, None, early))
 
-    def finish(self, key: Key, tried: Try, reply: Arrival | None = None) -> int | None:
-        """Settle a delivery as done and take the reply, both or neither; return the reply's number."""
+    def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = _nothing) -> int | None:
+        """Settle a delivery as done and take the reply, both or neither; return its number. `early`: as above."""
 
         def change(connection: sqlite3.Connection) -> int | None:
             if not connection.execute(_FINISH, key.values(**tried.values())).rowcount:
                 return None
             connection.execute(_RELEASE, key.values())
-            return _insert(connection, reply, key) if reply else None
+            return self._insert(connection, reply, key, early) if reply else None
 
         return self._database.commit(change)
 
@@ -189,20 +199,21 @@ class Store:
         limits = {"keep": keep, "since": since, "batch": batch}
         return self._database.commit(lambda connection: _forget(connection, limits))
 
+    def _insert(self, connection: sqlite3.Connection, arrival: Arrival, cause: Key | None, early: Early) -> int:
+        """Insert an event. Its number was never given before, not even to one that the disk did not take."""
+        self._last = seq = max(self._last, int(connection.execute(_LAST).fetchone()[0])) + 1
+        attributes = arrival.message.attributes
+        content = (json.dumps(dict(attributes)), arrival.message.data, arrival.hops, time.time())
+        parent = (cause.event, cause.event, cause.trigger) if cause else (None, None, None)
+        names = (seq, arrival.broker, attributes["id"], attributes["type"])
+        connection.execute(_INSERT, (*names, *content, *parent, len(arrival.triggers)))
+        rows = [(seq, trigger) for trigger in arrival.triggers]
+        connection.executemany("INSERT INTO deliveries (event, trigger) VALUES (?, ?)", rows)
+        early(seq)
+        return seq
+
     def _run(self, statement: str, values: dict[str, object]) -> None:
         self._database.commit(lambda connection: connection.execute(statement, values))
-
-
-def _insert(connection: sqlite3.Connection, arrival: Arrival, cause: Key | None) -> int:
-    attributes = arrival.message.attributes
-    content = (json.dumps(dict(attributes)), arrival.message.data, arrival.hops, time.time())
-    parent = (cause.event, cause.event, cause.trigger) if cause else (None, None, None)
-    seq = connection.execute(
-        _INSERT, (arrival.broker, attributes["id"], attributes["type"], *content, *parent, len(arrival.triggers))
-    ).lastrowid
-    rows = [(seq, trigger) for trigger in arrival.triggers]
-    connection.executemany("INSERT INTO deliveries (event, trigger) VALUES (?, ?)", rows)
-    return int(seq or 0)
 
 
 def _forget(connection: sqlite3.Connection, limits: dict[str, float]) -> int:

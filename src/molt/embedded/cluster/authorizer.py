@@ -43,13 +43,14 @@ class Authorizer:
         )
 
     def _rules(self, user: User, namespace: str | None) -> Iterator[dict[str, Any]]:
-        for binding in self._store.list(f"clusterrolebindings.{GROUP}"):
-            if _binds(binding, user):
-                yield from self._role(binding["roleRef"], None)
+        def binds(binding: dict[str, Any]) -> bool:
+            return _binds(binding, user)
+
+        for binding in self._store.list(f"clusterrolebindings.{GROUP}", where=binds):
+            yield from self._role(binding["roleRef"], None)
         if namespace:
-            for binding in self._store.list(f"rolebindings.{GROUP}", namespace):
-                if _binds(binding, user):
-                    yield from self._role(binding["roleRef"], namespace)
+            for binding in self._store.list(f"rolebindings.{GROUP}", namespace, where=binds):
+                yield from self._role(binding["roleRef"], namespace)
 
     def _role(self, reference: dict[str, Any], namespace: str | None) -> list[dict[str, Any]]:
         """Return the rules of a role; a binding to one that does not exist grants nothing."""

@@ -57,7 +57,7 @@ def scope(request: Request, place: Place, kind: Kind) -> Scope:
 
 def selected(store: Store, wanted: Scope, at: int | None = None) -> list[Object]:
     """Return the objects of a scope, as they are or as they were at a version. Raises StoreGone."""
-    return [one for one in store.list(wanted.kind.store, wanted.namespace, at=at) if wanted.selects(one)]
+    return store.list(wanted.kind.store, wanted.namespace, at=at, where=wanted.selects)
 
 
 def listed(store: Store, request: Request, wanted: Scope) -> Object:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from molt.embedded.cluster.errors import StoreNotFound
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -224,10 +226,11 @@ class Kinds:
         built_in = BY_KEY.get(f"{plural}.{group}" if group else plural)
         if built_in is not None:
             return built_in if built_in.version == version else None
-        return next(
-            (kind for kind in self.custom() if (kind.group, kind.version, kind.plural) == (group, version, plural)),
-            None,
-        )
+        try:
+            crd = self._store.get(CRDS, None, f"{plural}.{group}")
+        except StoreNotFound:
+            return None
+        return next((kind for kind in of_crd(crd) if kind.version == version), None)
 
     def custom(self) -> Iterator[Kind]:
         """Yield the kinds of CustomResourceDefinitions."""

@@ -35,6 +35,10 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _any(_: Object) -> bool:
+    return True
+
+
 class Store:
     """Thread-safe objects by qualified plural, namespace and name."""
 
@@ -57,16 +61,25 @@ class Store:
         with self.lock:
             return copied(self._stored(plural, namespace, name))
 
-    def list(self, plural: str, namespace: str | None = None, *, at: int | None = None) -> list[Object]:
+    def list(
+        self,
+        plural: str,
+        namespace: str | None = None,
+        *,
+        at: int | None = None,
+        where: Callable[[Object], bool] = _any,
+    ) -> list[Object]:
         """Return copies of the objects, of one namespace or of all, ordered by namespace and name.
 
-        With `at`, as they were at that version. Raises StoreGone when the history does not reach back that far.
+        With `at`, as they were at that version. `where` is shown each object itself, and picks those to be copied.
+        Raises StoreGone when the history does not reach back that far.
         """
         with self.lock:
             objects = self._objects.get(plural, {})
             if at is not None:
                 objects = self._changes.undone(plural, objects, at)
-            return [copied(objects[key]) for key in sorted(objects) if namespace in (None, key[0])]
+            here = [objects[key] for key in sorted(objects) if namespace in (None, key[0])]
+            return [copied(one) for one in here if where(one)]
 
     def create(self, plural: str, obj: Object, *, dry_run: bool = False) -> Object:
         """Store a new object and return it: uid, creationTimestamp, resourceVersion, generation 1, generated name.

@@ -1,0 +1,90 @@
+"""What a connection to an API server takes: address, credentials, trust and way there; and the pool made of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+POOL: Final = 32  # connections kept for the threads of the server; more are opened when needed and closed after use
+# A connection that a load balancer has forgotten is found out in two minutes instead of two hours.
+_KEPT_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An API server, as one caller reaches it. `bearer` returns the Authorization header, asked for each request."""
+
+    host: str
+    bearer: Callable[[], str | None]
+    authority: str | None = None  # file of the certificates to trust; None: the system's
+    certificate: str | None = None  # files of the client certificate and its key
+    key: str | None = None
+    verified: bool = True
+    server_name: str | None = None  # in the server's certificate, where it is not the host
+    proxy: str | None = None
+
+    def pool(self) -> urllib3.PoolManager:
+        """Return a new pool of connections; nothing is sent."""
+        settings: dict[str, Any] = {
+            "maxsize": POOL,
+            "socket_options": _socket_options(),
+            "cert_reqs": "CERT_REQUIRED" if self.verified else "CERT_NONE",
+            "ca_certs": self.authority,
+            "cert_file": self.certificate,
+            "key_file": self.key,
+        }
+        if self.server_name:
+            settings |= {"server_hostname": self.server_name}
+        return urllib3.ProxyManager(self.proxy, **settings) if self.proxy else urllib3.PoolManager(**settings)
+
+
+def settled(access: Access) -> Access:
+    """Return the access with the proxy that stands between: its own, else the environment's, unless none is to."""
+    host = urlsplit(access.host).hostname or ""
+    if _is_loopback(host):
+        return replace(access, proxy=None)
+    from urllib.request import getproxies  # noqa: PLC0415 - no proxy is asked for on the loopback, where starts are timed
+
+    proxies = getproxies()
+    proxy = access.proxy or proxies.get(urlsplit(access.host).scheme)
+    return replace(access, proxy=None if _is_direct(host, proxies) else proxy)
+
+
+def _is_direct(host: str, proxies: Mapping[str, str]) -> bool:
+    """Tell whether NO_PROXY names the host, a domain of it, or a network that it is in."""
+    for entry in filter(None, (entry.strip().lower() for entry in proxies.get("no", "").split(","))):
+        name = entry.lstrip(".")
+        if entry == "*" or host == name or host.endswith(f".{name}") or _is_in(host, entry):
+            return True
+    return False
+
+
+def _is_in(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether `host` is this machine: no proxy of the environment stands between."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """Return urllib3's own (no delay), and that idle connections are kept alive."""
+    known = [(socket.IPPROTO_TCP, getattr(socket, name, None), value) for name, value in _KEPT_ALIVE]
+    kept = [(level, option, value) for level, option, value in known if option is not None]
+    return [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *kept]

@@ -1,0 +1,78 @@
+"""Flows take turns: a thousand alerts about one pod do not keep the one about another waiting."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molt.embedded.broker.fair import FairQueue, flow_of
+from molt.embedded.broker.lane import Lane
+from molt.embedded.broker.message import Message
+
+ALERT = b'{"output": "x", "output_fields": {"k8s.ns.name": "shop", "k8s.pod.name" : "web-0", "proc.cmdline": "%s"}}'
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers())))
+def test_nothing_is_lost_and_each_flow_keeps_its_order(put: list[tuple[str, int]]) -> None:
+    """And no flow is served twice while another that waits is not served once."""
+    waiting, by_number = FairQueue(), dict(enumerate(put))
+    for number, (flow, _) in by_number.items():
+        waiting.put(flow, number)
+    assert len(put) == len(waiting)
+    taken = [waiting.pop() for _ in range(len(waiting))]
+    flows = [by_number[number][0] for number in taken]
+    assert sorted(by_number) == sorted(taken)
+    for flow in "abc":
+        assert sorted(own := [number for number in taken if by_number[number][0] == flow]) == own
+    fewest = min(map(flows.count, set(flows)), default=0)
+    early = flows[: fewest * len(set(flows))]
+    assert all(fewest == early.count(flow) for flow in set(flows))
+    assert 0 == len(waiting)
+
+
+def test_an_empty_queue_has_nothing_to_take() -> None:
+    """It says so."""
+    with pytest.raises(StopIteration):
+        FairQueue().pop()
+
+
+def test_a_lane_serves_the_other_flow_next() -> None:
+    """Although much of the first came before it, and some of it was due later."""
+    done: queue.Queue[int] = queue.Queue()
+    go = threading.Event()
+
+    def work(number: int) -> None:
+        go.wait(10)
+        done.put(number)
+
+    lane = Lane("l", work, 1)
+    for number in range(20):
+        lane.put(number, flow="storm")
+    lane.put(100, 0.01, flow="other")
+    time.sleep(0.05)  # the lane's only thread has the first by now, and the other one is due
+    go.set()
+    order = [done.get(timeout=10) for _ in range(21)]
+    lane.close()
+    assert lane.join(time.monotonic() + 10)
+    assert order.index(100) <= 2
+    assert [*range(20)] == [number for number in order if number < 100]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "data", "flow"),
+    [
+        ({"subject": "shop/pod/web-0"}, b"{}", "shop/pod/web-0"),
+        ({}, ALERT % b"ls", "shop/web-0"),
+        ({}, ALERT % b'echo \\"k8s.pod.name\\":\\"web-1\\"', "shop/web-0"),
+        ({}, b'{"k8s.pod.name": null}', ""),
+        ({}, b"\xff\xfe", ""),
+    ],
+)
+def test_a_flow_is_what_the_event_is_about(attributes: dict[str, str], data: bytes, flow: str) -> None:
+    """What an attacker writes into a command line makes no other flow."""
+    assert flow == flow_of(Message(attributes, data))
