@@ -200,7 +200,7 @@ class Cluster(Sender):
         cannot be done or a `test` fails.
         """
         query, kind, asked = writing(dry_run=dry_run), JSON_PATCH, METADATA
-        body = [*operations]  # anything else ApiClient would send as another kind of patch
+        body = [*operations]
         return self._send(
             "patch", "PATCH", resource, namespace, name, query=query, body=body, content_type=kind, accept=asked
         )
