@@ -29,8 +29,10 @@ def successors(fleet: Fleet, pods: Iterable[Object], old: Mapping[str, Any]) -> 
 
 
 def name(fleet: Fleet, pods: Iterable[Object], old: Mapping[str, Any]) -> str:
-    """Return the name of the pod that took the old one's place, "" for none: as far as ages tell."""
-    return next((str(pod["metadata"]["name"]) for pod in successors(fleet, pods, old)), "")
+    """Return the name of the pod that took the old one's place, "" when ages, in whole seconds, do not tell."""
+    fresh = successors(fleet, pods, old)
+    youngest = [str(pod["metadata"]["name"]) for pod in fresh if _born(pod) == _born(fresh[0])]
+    return youngest[0] if len(youngest) == 1 else ""
 
 
 def _born(pod: Mapping[str, Any]) -> str:
