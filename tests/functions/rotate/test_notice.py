@@ -155,7 +155,20 @@ def test_an_alert_moved_its_siblings(cluster: FakeCluster, clock: FakeClock, ste
         clock.time += timedelta(seconds=1)  # creationTimestamp has whole seconds
         why = f"alert {slip.alert['id']}, policy {slip.policy.name}"
         assert f"pod {last['related']['name']}: {said}; the new pod is {new}; {why}" == last["note"]
+        clock.time += timedelta(seconds=1)
     assert 2 == len(_events(cluster))
+
+
+def test_of_two_pods_of_one_second_neither_is_called_the_new_one(cluster: FakeCluster, clock: FakeClock) -> None:
+    """Ages have whole seconds: what they do not tell is not told."""
+    event, notes = event_of(slip_for(cluster.pods()[0], ROTATE)), []
+    for _ in range(2):
+        outcome = handle(event, cluster, clock)
+        assert isinstance(outcome, Done)
+        assert outcome.event
+        event = outcome.event
+        notes.append(_events(cluster)[-1]["note"])
+    assert [True, False] == ["; the new pod is " in note for note in notes]
 
 
 def test_a_step_that_finishes_what_the_clock_began(cluster: FakeCluster, clock: FakeClock) -> None:

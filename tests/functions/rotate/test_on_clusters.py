@@ -114,6 +114,7 @@ def test_the_clock_moves_one_pod_and_writes_the_status(here: Installation) -> No
     """One tick, one pod of the workload; the API server takes the status, and the Event, as they are."""
     with here.account("rotate") as cluster:
         before = {pod["metadata"]["name"] for pod in here.deployment()}
+        time.sleep(max(0.0, 1.1 - time.time() % 1))  # else ages do not tell which pod is the new one
         spec = {"mode": "Enforce", "selector": {"matchLabels": {"app": "web"}}, "lifetime": {"every": "30m"}}
         here.admin.create(ROTATION_POLICIES, {"metadata": {"name": "web"}, "spec": spec}, here.namespace)
         time.sleep(max(0.0, 1.1 - time.time() % 1))  # creationTimestamp has whole seconds
