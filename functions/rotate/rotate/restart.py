@@ -102,7 +102,9 @@ def begin(cluster: Cluster, fleet: Fleet, now: datetime, notes: Mapping[str, str
 def patch(top: Mapping[str, Any], now: datetime, notes: Mapping[str, str]) -> Object:
     """Return the merge patch that restarts the workload, and says how to go back."""
     at = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    stale = marks.annotations_of(top).keys() & set(marks.RESTART_ANNOTATIONS)  # of a restart that nobody has ended yet
     told = {
+        **dict.fromkeys(sorted(stale)),
         marks.RESTARTED_AT: at,
         marks.RESTARTED_FROM: stamped(top),
         marks.RESTARTED_TEMPLATE: digest(top),

@@ -399,7 +399,8 @@ def _exempt(vault: Vault) -> None:
         (_owned, "it belongs to ExternalSecret/db, which would put its own values back"),
         (
             _unreadable,
-            "nobody can read since when it is regenerated: see its annotation molt-project.io/regenerating-since",
+            "nobody can read since when it is regenerated: see its annotations molt-project.io/regenerating-since and "
+            "molt-project.io/put-back-at",
         ),
         (_gone, "there is no such Secret"),
         (_fewer, "its values are old: its dependant Deployment/web is not there"),
@@ -442,6 +443,28 @@ def test_what_the_api_server_refuses_is_explained(vault: Vault, unfit: Callable[
     with pytest.raises(PermanentError) as refused:
         handle(TICK, vault, vault.clock)
     assert (reason, before) == (refused.value.reason, json.dumps(vault.secret["data"]))
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {marks.REGENERATING_SINCE: "9999-12-31T23:59:59Z"},
+        {marks.REGENERATING_SINCE: "2026-11-24T11:59:00Z", marks.PUT_BACK_AT: "9999-12-31T23:59:59Z"},
+        {marks.REGENERATING_SINCE: "2026-11-24T11:59:00Z", marks.PUT_BACK_AT: "yesterday"},
+    ],
+)
+def test_a_time_that_no_clock_says_holds_up_nobody_else(vault: Vault, notes: dict[str, str]) -> None:
+    """Whoever may annotate the Secret may have written it, and what is reckoned from it may be no date."""
+    vault.secret["metadata"]["annotations"] |= {marks.REGENERATING: "password", **notes}
+    outcome, reason = told_of_secret(vault)
+    assert ("skipped", True) == (outcome, reason.startswith("nobody can read since when it is regenerated"))
+    assert OLD == vault.password
+
+
+def test_values_from_a_time_that_no_clock_says_are_as_old_as_the_secret(vault: Vault) -> None:
+    """So is the next time, which would be no date."""
+    vault.secret["metadata"]["annotations"][marks.REGENERATED_AT] = "9999-12-31T23:59:59Z"
+    assert "moving" == told_of_secret(vault)[0]
 
 
 def test_a_protected_namespace_is_left(vault: Vault) -> None:
