@@ -390,7 +390,7 @@ def test_a_way_back_that_nobody_can_read_is_none(cluster: FakeCluster, clock: Fa
 
 
 def test_a_restart_right_after_it_does_not_go_back_to_before_it(cluster: FakeCluster, clock: FakeClock) -> None:
-    """A Secret's, or an alert's, may come when the rollout is through and no tick has looked: only that one is undone."""
+    """One for a Secret, or for an alert, may come before a tick has looked: then only that one is undone."""
     cluster.rolling = True
     handle(TICK, cluster, clock)
     drawn, top = _template(cluster), _top(cluster)

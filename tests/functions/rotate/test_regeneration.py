@@ -399,8 +399,10 @@ def _exempt(vault: Vault) -> None:
         (_owned, "it belongs to ExternalSecret/db, which would put its own values back"),
         (
             _unreadable,
-            "nobody can read since when it is regenerated: see its annotations molt-project.io/regenerating-since and "
-            "molt-project.io/put-back-at",
+            (
+                "nobody can read since when it is regenerated: see its annotations molt-project.io/regenerating-since "
+                "and molt-project.io/put-back-at"
+            ),
         ),
         (_gone, "there is no such Secret"),
         (_fewer, "its values are old: its dependant Deployment/web is not there"),
@@ -426,6 +428,33 @@ def test_what_is_left_as_it_is(vault: Vault, unfit: Callable[[Vault], None], rea
     ((_, outcome, said),) = trail(handle(TICK, vault, vault.clock))
     assert ("skipped", reason) == (outcome, said)
     assert before is None or before == vault.secret["data"]
+
+
+@pytest.mark.parametrize(
+    ("unfit", "name", "ready"),
+    [
+        (_paused_namespace, "Paused", "Paused"),
+        (_paused_secret, "Paused", "Paused"),
+        (_paused_workload, "Paused", "Paused"),
+        (_exempt, "Exempt", "OnSchedule"),
+        (_unready, "WorkloadNotReady", "PodsBlocked"),
+        (_on_delete, "CannotRestart", "PodsBlocked"),
+        (_partitioned, "CannotRestart", "PodsBlocked"),
+        (_fewer, "Other", "PodsBlocked"),
+        (_gone, "Other", "PodsBlocked"),
+    ],
+)
+def test_why_it_is_not_regenerated_has_a_name(
+    vault: Vault, unfit: Callable[[Vault], None], name: str, ready: str
+) -> None:
+    """The same as that for which pods stay: what somebody wants makes no policy unready, however long it lasts."""
+    unfit(vault)
+    for _ in range(2):
+        handle(TICK, vault, vault.clock)
+        vault.clock.sleep(660)
+    status = vault.objects["rotationpolicies", "shop", "credentials"]["status"]
+    assert [(name, 1)] == [(each["reason"], each["count"]) for each in status["blocked"]["reasons"]]
+    assert ready == next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
 
 
 @pytest.mark.parametrize(
