@@ -204,11 +204,17 @@ class Work:
         notice.regenerated(self._cluster, self.policy, self._secret, event, text, self._now)
 
     def _patch(self, operations: Sequence[exchange.Operation], *, dry_run: bool = False) -> None:
-        """Send a patch. Raises Conflict when the Secret has changed, be it that the patch cannot be done for that."""
+        """Send a patch. Raises Conflict when the Secret has changed, be it that the patch cannot be done for that.
+
+        Raises Forbidden when the API server, or a webhook, does not even let through what changes nothing.
+        """
         try:
             self._send(operations, dry_run=dry_run)
         except Rejected:
-            self._send(exchange.exactly(self._secret), dry_run=True)
+            try:
+                self._send(exchange.exactly(self._secret), dry_run=True)
+            except Rejected as error:
+                raise Forbidden(error.reason) from None
             raise
 
     def _send(self, operations: Sequence[exchange.Operation], *, dry_run: bool) -> None:

@@ -496,6 +496,28 @@ def test_values_from_a_time_that_no_clock_says_are_as_old_as_the_secret(vault: V
     assert "moving" == told_of_secret(vault)[0]
 
 
+def test_a_former_value_that_somebody_has_removed_is_missed_by_nobody(vault: Vault) -> None:
+    """A regeneration ends all the same, and the next one begins."""
+    for _ in range(3):
+        tick(vault)
+    del vault.secret["data"]["password-previous"]
+    assert "acted" == told_of_secret(vault)[0]
+    assert set() == OURS & vault.notes.keys()
+
+
+def test_who_lets_nobody_write_a_secret_is_quoted(vault: Vault) -> None:
+    """A webhook, say; nothing is wrong with the Secret, and no more is asked."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        vault._asked("patch", SECRETS, "shop")
+        raise Rejected('admission webhook "secrets.shop" denied the request: not on Mondays')
+
+    vault.patch_blindly = refuse  # type: ignore[method-assign]
+    with pytest.raises(PermanentError, match="not on Mondays"):
+        handle(TICK, vault, vault.clock)
+    assert 2 == vault.asked().count("patch secrets")
+
+
 def test_a_protected_namespace_is_left(vault: Vault) -> None:
     """Whatever a policy there says."""
     secret = json.loads(json.dumps(vault.secret))
