@@ -118,6 +118,8 @@ def _failure(fleet: Fleet, pods: Sequence[Object], since: datetime, now: datetim
     notes, stayed = marks.annotations_of(fleet.top), due.stays_since(fleet.top)
     if not _restarted(fleet, since, now):
         return f"the restart of {fleet} was undone" if stayed and _followed(stayed, since) else None
+    if marks.POLICY in notes and _is_after(notes.get(marks.RESTARTED_FROM), since, now):
+        return None  # the clock restarts who is whole: it was, with the new values
     ours = notes.get(marks.RESTARTED_AT) == restart.stamped(fleet.top)
     same = notes.get(marks.RESTARTED_TEMPLATE) == restart.digest(fleet.top)
     if not ours or not same or fleet.top["spec"].get("paused") or not _unready(fleet, pods, now):
@@ -127,7 +129,11 @@ def _failure(fleet: Fleet, pods: Sequence[Object], since: datetime, now: datetim
 
 def _restarted(fleet: Fleet, since: datetime, now: datetime) -> bool:
     """Tell whether the dependant was restarted at `since` or later, whoever did it."""
-    at = marks.time_of(restart.stamped(fleet.top))
+    return _is_after(restart.stamped(fleet.top), since, now)
+
+
+def _is_after(stamp: str | None, since: datetime, now: datetime) -> bool:
+    at = marks.time_of(stamp)
     return at is not None and since <= at <= max(now, _whole(since)) + AHEAD
 
 

@@ -24,6 +24,7 @@ from molt import marks
 from molt.cluster import SECRETS, Conflict, Forbidden, Rejected, Unavailable
 from molt.outcome import Done, PermanentError, Skipped
 from rotate import restart
+from rotate.fleet import muster
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.rotate.vault import DEPENDANTS, OLD, TICK, Vault, coded, handle, tick, told_of_secret, trail
 
@@ -301,6 +302,25 @@ def test_what_somebody_else_has_done_to_a_dependant_is_theirs(vault: Vault, thei
     expected = "its dependants restart: StatefulSet/db has 0 of 2 pods Ready"
     assert [("moving", expected)] * 2 == [told_of_secret(vault), told_of_secret(vault)]
     assert OLD == vault.former
+
+
+@pytest.mark.parametrize("notes", [{marks.POLICY: "web"}, {}])
+def test_a_later_restart_that_is_stuck_is_no_fault_of_the_secret(notes: dict[str, str]) -> None:
+    """Who was whole with the new value when the clock restarted it is; of an alert's restart nobody knows."""
+    vault = Vault(FakeClock(), overlap="2h")
+    for _ in range(4):
+        tick(vault)
+    vault.broken = {"web"}
+    top, new = vault.top("web"), vault.password
+    (fleet,) = (one for one in muster({"Deployment": [top]}) if one.name == "web")
+    restart.begin(vault, fleet, vault.clock.now(), notes)
+    for _ in range(2):
+        vault.clock.sleep(60)
+        told = trail(handle(TICK, vault, vault.clock))
+    undone = [said for name, _, said in told if name == "Deployment/web"]
+    assert undone
+    assert (new if notes else OLD) == vault.password
+    assert (OLD if notes else new) == vault.former
 
 
 @pytest.mark.parametrize("manager", ["molt", "kubectl-edit"])
