@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from molt import guard, marks, pause, regenerable
 from molt.cluster import SECRETS, Forbidden, NotFound, Rejected
 from molt.outcome import MoltError, PermanentError, TemporaryError
+from molt.policy.regeneration import PREVIOUS
 from rotate import claims, course, exchange, notice, restart, survey
 from rotate.course import Standing
 
@@ -185,7 +186,11 @@ class Work:
     def _put_back(self, way: UnderWay, at: datetime, cause: str) -> Told:
         if theirs := regenerable.changed_by(self._secret, way.keys):
             return "skipped", f"{theirs}, and nothing is put back: {cause}"
-        self._patch(exchange.put_back(self._secret, way, at, self._now))
+        try:
+            self._patch(exchange.put_back(self._secret, way, at, self._now))
+        except Rejected:  # it does not say why; that somebody has removed a key is what may be
+            kept = _listed(key + PREVIOUS for key in way.keys)
+            return "skipped", f"nothing is put back, since one of {_listed(way.keys)}, {kept} is gone: {cause}"
         reason = f"the former values of {_listed(way.keys)} are back: {cause}"
         self._tell(notice.PUT_BACK, reason)
         return "skipped", reason

@@ -525,6 +525,21 @@ def test_a_former_value_that_somebody_has_removed_is_missed_by_nobody(vault: Vau
     assert set() == OURS & vault.notes.keys()
 
 
+@pytest.mark.parametrize("gone", ["password", "password-previous"])
+def test_what_is_gone_cannot_be_put_back(vault: Vault, gone: str) -> None:
+    """It is told, with why it would be; what there is stays as it is, and no letter is dead."""
+    vault.broken = {"web"}
+    for _ in range(3):
+        tick(vault)
+    del vault.secret["data"][gone]
+    left = dict(vault.secret["data"])
+    told = trail(handle(TICK, vault, vault.clock))
+    _, outcome, reason = next(entry for entry in told if entry[0] == "db")
+    said = "nothing is put back, since one of password, password-previous is gone: pod web-"
+    assert ("skipped", True) == (outcome, reason.startswith(said)), reason
+    assert left == vault.secret["data"]
+
+
 def test_who_lets_nobody_write_a_secret_is_quoted(vault: Vault) -> None:
     """A webhook, say; nothing is wrong with the Secret, and no more is asked."""
 
