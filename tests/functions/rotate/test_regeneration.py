@@ -693,6 +693,15 @@ def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault) -> None:
     assert ["a", "b", "c", "d", "db"] == sorted(seen)
 
 
+def test_a_long_name_fits_into_the_status(vault: Vault) -> None:
+    """The API server refuses a whole status for one text that is longer than it lets it be."""
+    vault.regenerate("credentials", name="d" * 253)
+    handle(TICK, vault, vault.clock)
+    (reason,) = vault.objects["rotationpolicies", "shop", "credentials"]["status"]["blocked"]["reasons"]
+    assert f"Secret/{'d' * 243}..." == reason["example"]
+    assert 253 == len(reason["example"])
+
+
 def test_no_pods_are_counted_for_a_secret(vault: Vault) -> None:
     """The policy's status is about pods."""
     tick(vault)
