@@ -695,7 +695,7 @@ def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault) -> None:
 
 def test_a_long_name_fits_into_the_status(vault: Vault) -> None:
     """The API server refuses a whole status for one text that is longer than it lets it be."""
-    vault.regenerate("credentials", name="d" * 253)
+    vault.objects["rotationpolicies", "shop", "credentials"]["spec"]["secrets"][0]["name"] = "d" * 253
     handle(TICK, vault, vault.clock)
     (reason,) = vault.objects["rotationpolicies", "shop", "credentials"]["status"]["blocked"]["reasons"]
     assert f"Secret/{'d' * 243}..." == reason["example"]
