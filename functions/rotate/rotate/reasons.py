@@ -39,8 +39,8 @@ _BY_OUTCOME = {"blocked": "DisruptionBudget", "refused": "Refused"}
 FOREIGN = frozenset({*_BY_OUTCOME.values(), OTHER})
 """Whose words are the API server's, or an admission webhook's, and may differ each time."""
 _WORKLOAD = r"\w+/\S+"
-_PREFIX = "its values are old: "
-"""What comes before the reason for which a Secret is not regenerated, which is one for which pods stay, too."""
+_PREFIX = re.compile(r"\Aits (values are old|dependants restart|former values are back): ")
+"""What comes before the reason for which a Secret's regeneration stays, which is one for which pods stay, too."""
 # Names have no blanks, so that nobody can name anything in such a way that it reads as another reason.
 _PATTERNS = (
     (PAUSED, rf"({_WORKLOAD}|namespace \S+|Secret \S+) is paused"),
@@ -74,5 +74,5 @@ def name(outcome: str, reason: str) -> str | None:
         return _BY_OUTCOME[outcome]
     if outcome != "skipped":
         return None
-    said = reason.removeprefix(_PREFIX)
+    said = _PREFIX.sub("", reason)
     return next((found for found, pattern in _NAMES if pattern.match(said)), OTHER) or None

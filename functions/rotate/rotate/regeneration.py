@@ -171,8 +171,8 @@ class Work:
             return None
         if step.fleet:
             return self._restart(step.fleet, way.put_back_at or way.since)
-        if step.action == "wait":
-            return "moving", step.reason
+        if step.action in ("wait", "held"):
+            return "moving" if step.action == "wait" else "skipped", step.reason
         if step.action == "put back":
             return self._put_back(way, course.moment(standings, self._now), step.reason)
         return self._end(way)

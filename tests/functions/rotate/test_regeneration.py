@@ -140,8 +140,29 @@ def test_a_dependant_in_a_rollout_of_its_own_is_waited_for(vault: Vault) -> None
     tick(vault)
     vault.top("db")["metadata"]["generation"] += 1
     reason = "StatefulSet/db has a change that its controller has not seen yet"
-    assert ("moving", f"its dependants restart: {reason}") == told_of_secret(vault)
+    assert ("skipped", f"its dependants restart: {reason}") == told_of_secret(vault)
     assert OLD == vault.former
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "ready"),
+    [
+        ({"paused": True}, "Paused", "Paused"),
+        ({"strategy": {"type": "Recreate"}}, "CannotRestart", "PodsBlocked"),
+    ],
+)
+def test_what_holds_it_up_half_way_is_seen(vault: Vault, change: dict[str, Any], name: str, ready: str) -> None:
+    """It may never end by itself, and the former value is good as long: so the status says it."""
+    for _ in range(2):
+        tick(vault)
+    vault.top("web")["spec"] |= change
+    for _ in range(12):
+        told = told_of_secret(vault)
+    assert ("skipped", True) == (told[0], told[1].startswith("its dependants restart: Deployment/web is"))
+    status = vault.objects["rotationpolicies", "shop", "credentials"]["status"]
+    (held,) = status["blocked"]["reasons"]
+    assert (name, 1, "Secret/db") == (held["reason"], held["count"], held["example"])
+    assert ready == next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
 
 
 def test_an_overlap_is_kept_without_a_word(vault: Vault) -> None:
