@@ -111,7 +111,7 @@ def _object(text: str | None) -> Object:
     """Return the JSON object that a text is, empty when it is none: others than molt may have written it."""
     try:
         found = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -162,7 +162,7 @@ def original_labels(pod: Mapping[str, Any]) -> dict[str, str] | None:
     """Return the labels that were taken off the pod, or None when the annotation is not there or not readable."""
     try:
         kept = json.loads(annotations_of(pod).get(ORIGINAL_LABELS, ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
         return None
@@ -176,7 +176,7 @@ def owner(pod: Mapping[str, Any]) -> dict[str, str] | None:
     """
     try:
         kept = json.loads(annotations_of(pod).get(OWNER, ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return {name: kept[name] for name in _OWNER} if isinstance(kept, dict) and is_reference(kept) else None
 
@@ -196,7 +196,7 @@ def leaks_of(pod: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return what leaks from the quarantined pod, or None when it does not say, or nobody can read it."""
     try:
         told = json.loads(annotations_of(pod).get(LEAKS, ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, list) or not all(isinstance(line, str) for line in told):
         return None

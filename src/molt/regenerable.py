@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from molt import due, marks
-from molt.lifetime import LONG_AGO, bounds, lifetime
+from molt.lifetime import FAR_OFF, LONG_AGO, bounds, lifetime
 from molt.policy.regeneration import PREVIOUS
 from molt.workload import controller
 
@@ -44,17 +44,20 @@ def objection(secret: Mapping[str, Any]) -> str | None:
     if owner := controller(secret):
         return f"it belongs to {owner['kind']}/{owner['name']}, which would put its own values back"
     if marks.REGENERATING in marks.annotations_of(secret) and under_way(secret) is None:
-        return f"nobody can read since when it is regenerated: see its annotation {marks.REGENERATING_SINCE}"
+        seen = f"{marks.REGENERATING_SINCE} and {marks.PUT_BACK_AT}"
+        return f"nobody can read since when it is regenerated: see its annotations {seen}"
     return None
 
 
 def under_way(secret: Mapping[str, Any]) -> UnderWay | None:
-    """Return the regeneration that the Secret is in, or None."""
+    """Return the regeneration that the Secret is in, or None; what nobody can read is none."""
     notes = marks.annotations_of(secret)
-    keys, since = notes.get(marks.REGENERATING), marks.time_of(notes.get(marks.REGENERATING_SINCE))
-    if not keys or since is None:
+    keys, since = notes.get(marks.REGENERATING), _time(secret, marks.REGENERATING_SINCE)
+    put_back_at = _time(secret, marks.PUT_BACK_AT)
+    # Not known to be put back, its values would change places a second time.
+    if not keys or since is None or (marks.PUT_BACK_AT in notes and put_back_at is None):
         return None
-    return UnderWay(tuple(keys.split(",")), since, marks.time_of(notes.get(marks.PUT_BACK_AT)))
+    return UnderWay(tuple(keys.split(",")), since, put_back_at)
 
 
 def changed_by(secret: Mapping[str, Any], keys: Iterable[str]) -> str | None:
@@ -72,8 +75,8 @@ def changed_by(secret: Mapping[str, Any], keys: Iterable[str]) -> str | None:
 
 def born(secret: Mapping[str, Any]) -> datetime:
     """Return since when the Secret has its values: its last regeneration, else when it was made."""
-    notes, made = marks.annotations_of(secret), secret["metadata"].get("creationTimestamp")
-    return marks.time_of(notes.get(marks.REGENERATED_AT)) or marks.time_of(made) or LONG_AGO
+    made = marks.time_of(secret["metadata"].get("creationTimestamp"))
+    return _time(secret, marks.REGENERATED_AT) or made or LONG_AGO
 
 
 def due_at(one: Regeneration, secret: Mapping[str, Any], keys: Keys) -> datetime:
@@ -92,6 +95,12 @@ def due_between(one: Regeneration, secret: Mapping[str, Any]) -> tuple[datetime,
     since = born(secret)
     shortest, longest = bounds(one.lifetime)
     return _at(secret, since, shortest), _at(secret, since, longest)
+
+
+def _time(secret: Mapping[str, Any], name: str) -> datetime | None:
+    """Return the time that an annotation says; what no clock can have said, though anybody may write it, is none."""
+    time = marks.time_of(marks.annotations_of(secret).get(name))
+    return time if time and time < FAR_OFF else None
 
 
 def _lives(one: Regeneration, secret: Mapping[str, Any], since: datetime, keys: Keys) -> timedelta:

@@ -89,6 +89,7 @@ def test_what_was_chosen_is_written_and_read() -> None:
         *("", "x", "[]", "{}", "null", '{"at":"a","policy":"b"}', '{"at":"a","policy":"b","variants":[]}'),
         *('{"at":"a","policy":"b","variants":{"port":80}}', '{"at":1,"policy":"b","variants":{}}'),
         '{"at":"a","policy":null,"variants":{}}',
+        "[" * 100_000,
     ],
 )
 def test_what_somebody_else_wrote_is_nothing(text: str) -> None:

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from molt import marks
 
+DEEP = "[" * 100_000
+"""As long as an annotation may be: nested deeper than a reader of JSON can go."""
+
 _zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-11))])
 _seconds = st.integers(86_400, 250_000_000_000)  # 1970 to 9892
 _times = st.builds(
@@ -59,7 +62,7 @@ def test_labels_are_read_back(labels: dict[str, str]) -> None:
     assert labels == marks.original_labels(_pod(annotations={marks.ORIGINAL_LABELS: marks.render_labels(labels)}))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}', DEEP])
 def test_labels_that_cannot_be_read_are_none(text: str) -> None:
     """No guess at labels."""
     assert marks.original_labels(_pod(annotations={marks.ORIGINAL_LABELS: text})) is None
@@ -91,7 +94,7 @@ def test_leaks_are_read_back(lines: list[str]) -> None:
     assert tuple(lines) == marks.leaks_of(_pod(annotations={marks.LEAKS: marks.render_leaks(lines)}))
 
 
-@pytest.mark.parametrize("text", ["", "[", "{}", "null", "[1]"])
+@pytest.mark.parametrize("text", ["", "[", "{}", "null", "[1]", DEEP])
 def test_leaks_that_cannot_be_read_are_none(text: str) -> None:
     """Then they are looked for anew."""
     assert marks.leaks_of(_pod(annotations={marks.LEAKS: text})) is None
@@ -124,6 +127,7 @@ def test_the_controller_that_released_a_pod_is_read_back() -> None:
         json.dumps({**OWNER, "kind": "Replica Set"}),
         json.dumps({**OWNER, "name": "../secrets/x"}),
         json.dumps({**OWNER, "apiVersion": "x" * 254}),
+        DEEP,
     ],
 )
 def test_what_could_be_no_controller_is_none(text: str) -> None:

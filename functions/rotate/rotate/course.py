@@ -46,7 +46,8 @@ class Standing:
 class Step:
     """What to do next, and why."""
 
-    action: Literal["restart", "put back", "end", "wait", "keep"]
+    action: Literal["restart", "put back", "end", "wait", "held", "keep"]
+    """wait: for what was begun; held: by what may never end by itself."""
     reason: str = ""
     fleet: Fleet | None = field(default=None, compare=False)
 
@@ -89,7 +90,7 @@ def _forth(way: UnderWay, overlap: timedelta, standings: Sequence[Standing], now
     for fleet, pods in there:
         if not _restarted(fleet, way.since, now):
             reason = _hindered(fleet, pods, now)
-            return Step("wait", f"its dependants restart: {reason}") if reason else Step("restart", fleet=fleet)
+            return Step("held", f"its dependants restart: {reason}") if reason else Step("restart", fleet=fleet)
         if reason := _unready(fleet, pods, now):
             return Step("wait", f"its dependants restart: {reason}")
     return Step("keep") if now < way.since + overlap else Step("end")
@@ -98,16 +99,16 @@ def _forth(way: UnderWay, overlap: timedelta, standings: Sequence[Standing], now
 def _back(way: UnderWay, at: datetime, standings: Sequence[Standing], now: datetime) -> Step:
     """Restart again who was restarted before, the last first; who rests holds up no other."""
     there = [(one.fleet, one.pods) for one in reversed(standings) if one.fleet]
-    reasons = []
+    waits = []
     for fleet, pods in there:
         if _touched(fleet, way.since, at, now):
             reason = _hindered(fleet, pods, now)
             if reason is None:
                 return Step("restart", fleet=fleet)
-        else:
-            reason = _unready(fleet, pods, now)
-        reasons += [reason] if reason else []
-    return Step("wait", f"its former values are back: {reasons[0]}") if reasons else Step("end")
+            waits.append(Step("held", f"its former values are back: {reason}"))
+        elif reason := _unready(fleet, pods, now):
+            waits.append(Step("wait", f"its former values are back: {reason}"))
+    return waits[0] if waits else Step("end")
 
 
 def _failure(fleet: Fleet, pods: Sequence[Object], since: datetime, now: datetime) -> str | None:
@@ -118,6 +119,8 @@ def _failure(fleet: Fleet, pods: Sequence[Object], since: datetime, now: datetim
     notes, stayed = marks.annotations_of(fleet.top), due.stays_since(fleet.top)
     if not _restarted(fleet, since, now):
         return f"the restart of {fleet} was undone" if stayed and _followed(stayed, since) else None
+    if marks.POLICY in notes and _is_after(notes.get(marks.RESTARTED_FROM), since, now):
+        return None  # the clock restarts who is whole: it was, with the new values
     ours = notes.get(marks.RESTARTED_AT) == restart.stamped(fleet.top)
     same = notes.get(marks.RESTARTED_TEMPLATE) == restart.digest(fleet.top)
     if not ours or not same or fleet.top["spec"].get("paused") or not _unready(fleet, pods, now):
@@ -127,7 +130,11 @@ def _failure(fleet: Fleet, pods: Sequence[Object], since: datetime, now: datetim
 
 def _restarted(fleet: Fleet, since: datetime, now: datetime) -> bool:
     """Tell whether the dependant was restarted at `since` or later, whoever did it."""
-    at = marks.time_of(restart.stamped(fleet.top))
+    return _is_after(restart.stamped(fleet.top), since, now)
+
+
+def _is_after(stamp: str | None, since: datetime, now: datetime) -> bool:
+    at = marks.time_of(stamp)
     return at is not None and since <= at <= max(now, _whole(since)) + AHEAD
 
 

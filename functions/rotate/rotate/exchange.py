@@ -78,7 +78,8 @@ def put_back(secret: Mapping[str, Any], way: UnderWay, at: datetime, now: dateti
 def end(secret: Mapping[str, Any], way: UnderWay) -> list[Operation]:
     """Return the patch that ends the regeneration: the values that nobody needs any more go."""
     operations = exactly(secret)
-    operations += [{"op": "remove", "path": _data(key + PREVIOUS)} for key in way.keys]
+    for kept in (_data(key + PREVIOUS) for key in way.keys):  # somebody may have removed it, which `remove` refuses
+        operations += [{"op": "add", "path": kept, "value": ""}, {"op": "remove", "path": kept}]
     well = way.put_back_at is None
     gone = [marks.REGENERATING, marks.REGENERATING_SINCE]
     gone += [marks.STAYED_SINCE, marks.STAYS] if well else [marks.PUT_BACK_AT]

@@ -25,6 +25,8 @@ Object = dict[str, Any]
 MOST = 8
 """Reasons that a status names."""
 LONGEST = 256
+LONGEST_EXAMPLE = 253
+"""Characters of an example: a name with its kind before it may have more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,13 @@ def grouped(found: Iterable[Held], earlier: Mapping[str, Any], now: datetime) ->
 
 def _told(reason: str, group: Sequence[Held], earlier: Mapping[str, Any], now: datetime) -> Object:
     first = min(group, key=lambda one: (one.example, one.message))
-    message = marks.printable(first.message, LONGEST)
-    if reason in reasons.FOREIGN and earlier.get("example") == first.example:
+    message, example = marks.printable(first.message, LONGEST), marks.printable(first.example, LONGEST_EXAMPLE)
+    if reason in reasons.FOREIGN and earlier.get("example") == example:
         message = earlier.get("message") or message
     return {
         "reason": reason,
         "count": sum(one.pods for one in group),
-        "example": first.example,
+        "example": example,
         "message": message,
         "since": earlier.get("since") or marks.stamp(now),
     }

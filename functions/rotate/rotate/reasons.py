@@ -39,9 +39,11 @@ _BY_OUTCOME = {"blocked": "DisruptionBudget", "refused": "Refused"}
 FOREIGN = frozenset({*_BY_OUTCOME.values(), OTHER})
 """Whose words are the API server's, or an admission webhook's, and may differ each time."""
 _WORKLOAD = r"\w+/\S+"
+_PREFIX = re.compile(r"\Aits (values are old|dependants restart|former values are back): ")
+"""What comes before the reason for which a Secret's regeneration stays, which is one for which pods stay, too."""
 # Names have no blanks, so that nobody can name anything in such a way that it reads as another reason.
 _PATTERNS = (
-    (PAUSED, rf"({_WORKLOAD}|namespace \S+) is paused"),
+    (PAUSED, rf"({_WORKLOAD}|namespace \S+|Secret \S+) is paused"),
     ("Exempt", r"namespace \S+ (is protected|is exempt|could not be checked)"),
     ("NotMoved", rf"no controller would|pods of {_WORKLOAD} are not moved|pod \S+ is static"),
     ("NotMoved", rf"{_WORKLOAD} (runs its pods to an end|is of a kind that molt does not know)"),
@@ -55,7 +57,7 @@ _PATTERNS = (
     ("RolloutInProgress", rf"{_WORKLOAD} has a (rollout in progress|change that|disruption budget that)"),
     ("NodeCordoned", r"its node \S+ is cordoned"),
     ("MinReady", r"policy \S+ wants \S+ of its pods Ready"),
-    ("CannotRestart", rf"{_WORKLOAD} (has no rollout of its own|is updated)"),
+    ("CannotRestart", rf"{_WORKLOAD} (has no rollout of its own|is updated)|a restart of {_WORKLOAD} would leave out"),
     ("CannotReconfigure", rf"{_WORKLOAD} (is not labelled|cannot change its)"),
     ("OwnerUnknown", r"retiring, without a readable annotation"),
     ("", r"it is (gone|retiring no more|no longer one)|(pod|node) \S+ (is|changed)"),
@@ -72,4 +74,5 @@ def name(outcome: str, reason: str) -> str | None:
         return _BY_OUTCOME[outcome]
     if outcome != "skipped":
         return None
-    return next((found for found, pattern in _NAMES if pattern.match(reason)), OTHER) or None
+    said = _PREFIX.sub("", reason)
+    return next((found for found, pattern in _NAMES if pattern.match(said)), OTHER) or None

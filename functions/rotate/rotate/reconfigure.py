@@ -172,7 +172,7 @@ def _read(top: Mapping[str, Any]) -> tuple[Object, str | None] | None:
         kept = json.loads(marks.annotations_of(top)[marks.RECONFIGURED_FROM])
         settings = [(Field(*map(str, words)), str(value)) for *words, value in kept["settings"]]
         earlier, before = kept["combination"], changed(template, settings)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     touched = (Field(*part) for field, _ in settings for part in field.touches())
     known = all(one.kind in KINDS and combination.value_of(template, one) is not None for one in touched)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from molt import guard, marks, pause, regenerable
 from molt.cluster import SECRETS, Forbidden, NotFound, Rejected
 from molt.outcome import MoltError, PermanentError, TemporaryError
+from molt.policy.regeneration import PREVIOUS
 from rotate import claims, course, exchange, notice, restart, survey
 from rotate.course import Standing
 
@@ -170,8 +171,8 @@ class Work:
             return None
         if step.fleet:
             return self._restart(step.fleet, way.put_back_at or way.since)
-        if step.action == "wait":
-            return "moving", step.reason
+        if step.action in ("wait", "held"):
+            return "moving" if step.action == "wait" else "skipped", step.reason
         if step.action == "put back":
             return self._put_back(way, course.moment(standings, self._now), step.reason)
         return self._end(way)
@@ -185,7 +186,11 @@ class Work:
     def _put_back(self, way: UnderWay, at: datetime, cause: str) -> Told:
         if theirs := regenerable.changed_by(self._secret, way.keys):
             return "skipped", f"{theirs}, and nothing is put back: {cause}"
-        self._patch(exchange.put_back(self._secret, way, at, self._now))
+        try:
+            self._patch(exchange.put_back(self._secret, way, at, self._now))
+        except Rejected:  # it does not say why; that somebody has removed a key is what may be
+            kept = _listed(key + PREVIOUS for key in way.keys)
+            return "skipped", f"nothing is put back, since one of {_listed(way.keys)}, {kept} is gone: {cause}"
         reason = f"the former values of {_listed(way.keys)} are back: {cause}"
         self._tell(notice.PUT_BACK, reason)
         return "skipped", reason
@@ -204,11 +209,17 @@ class Work:
         notice.regenerated(self._cluster, self.policy, self._secret, event, text, self._now)
 
     def _patch(self, operations: Sequence[exchange.Operation], *, dry_run: bool = False) -> None:
-        """Send a patch. Raises Conflict when the Secret has changed, be it that the patch cannot be done for that."""
+        """Send a patch. Raises Conflict when the Secret has changed, be it that the patch cannot be done for that.
+
+        Raises Forbidden when the API server, or a webhook, does not even let through what changes nothing.
+        """
         try:
             self._send(operations, dry_run=dry_run)
         except Rejected:
-            self._send(exchange.exactly(self._secret), dry_run=True)
+            try:
+                self._send(exchange.exactly(self._secret), dry_run=True)
+            except Rejected as error:
+                raise Forbidden(error.reason) from None
             raise
 
     def _send(self, operations: Sequence[exchange.Operation], *, dry_run: bool) -> None:

@@ -102,7 +102,12 @@ def begin(cluster: Cluster, fleet: Fleet, now: datetime, notes: Mapping[str, str
 def patch(top: Mapping[str, Any], now: datetime, notes: Mapping[str, str]) -> Object:
     """Return the merge patch that restarts the workload, and says how to go back."""
     at = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    # Of a restart before, which nobody has ended yet. The clock restarts who is whole, so that one has gone well; an
+    # alert does not wait for that: what it restarts may still have to go back to before its reconfiguration.
+    kept = set() if marks.POLICY in notes else {marks.RECONFIGURED_FROM}
+    stale = marks.annotations_of(top).keys() & set(marks.RESTART_ANNOTATIONS) - kept
     told = {
+        **dict.fromkeys(sorted(stale)),
         marks.RESTARTED_AT: at,
         marks.RESTARTED_FROM: stamped(top),
         marks.RESTARTED_TEMPLATE: digest(top),

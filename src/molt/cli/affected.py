@@ -80,6 +80,6 @@ def _released_from(pod: Mapping[str, Any]) -> str:
     try:
         owner = json.loads(marks.annotations_of(pod).get(marks.OWNER, ""))
         workload = top({"metadata": {"labels": marks.original_labels(pod), "ownerReferences": [owner]}})
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return ""
     return f"{workload.kind}/{workload.name}" if workload else ""

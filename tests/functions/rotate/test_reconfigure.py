@@ -375,6 +375,7 @@ def test_somebody_elses_change_is_not_undone(cluster: FakeCluster, clock: FakeCl
         '{"settings":[["label","","none","","x"]],"combination":null}',
         '{"settings":[["containers","","","","x"]],"combination":null}',
         '{"settings":[["image","main","","","","","x"]],"combination":null}',
+        "[" * 100_000,
     ],
 )
 def test_a_way_back_that_nobody_can_read_is_none(cluster: FakeCluster, clock: FakeClock, text: str) -> None:
@@ -386,6 +387,22 @@ def test_a_way_back_that_nobody_can_read_is_none(cluster: FakeCluster, clock: Fa
     assert ("skipped", True) == (outcome, said.startswith("nobody can read how to go back from here: pod "))
     assert drawn == _template(cluster)
     assert {marks.COMBINATION} == set(marks.annotations_of(_top(cluster)))
+
+
+@pytest.mark.parametrize("by", [marks.POLICY, marks.REASON])
+def test_a_restart_before_anybody_has_looked(cluster: FakeCluster, clock: FakeClock, by: str) -> None:
+    """The clock's, for a Secret, finds a whole workload, and takes back itself alone; of an alert's nobody knows."""
+    before = _template(cluster)
+    cluster.rolling = True
+    handle(TICK, cluster, clock)
+    drawn = _template(cluster)
+    (fleet,) = muster({"Deployment": [_top(cluster)]})
+    restart.begin(cluster, fleet, clock.now(), {by: "x"})
+    assert ({marks.POLICY, marks.REASON} - {by}).isdisjoint(marks.annotations_of(_top(cluster)))
+    back = reconfigure.back(_top(cluster), clock.now())
+    assert back
+    cluster.merge(RESOURCES["Deployment"], "web", back, "shop")
+    assert (drawn if by == marks.POLICY else before) == _template(cluster)
 
 
 def test_a_template_without_the_older_name_of_an_account_does_not_get_it(clock: FakeClock) -> None:

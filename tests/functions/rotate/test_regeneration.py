@@ -24,6 +24,7 @@ from molt import marks
 from molt.cluster import SECRETS, Conflict, Forbidden, Rejected, Unavailable
 from molt.outcome import Done, PermanentError, Skipped
 from rotate import restart
+from rotate.fleet import muster
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 from tests.functions.rotate.vault import DEPENDANTS, OLD, TICK, Vault, coded, handle, tick, told_of_secret, trail
 
@@ -139,8 +140,29 @@ def test_a_dependant_in_a_rollout_of_its_own_is_waited_for(vault: Vault) -> None
     tick(vault)
     vault.top("db")["metadata"]["generation"] += 1
     reason = "StatefulSet/db has a change that its controller has not seen yet"
-    assert ("moving", f"its dependants restart: {reason}") == told_of_secret(vault)
+    assert ("skipped", f"its dependants restart: {reason}") == told_of_secret(vault)
     assert OLD == vault.former
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "ready"),
+    [
+        ({"paused": True}, "Paused", "Paused"),
+        ({"strategy": {"type": "Recreate"}}, "CannotRestart", "PodsBlocked"),
+    ],
+)
+def test_what_holds_it_up_half_way_is_seen(vault: Vault, change: dict[str, Any], name: str, ready: str) -> None:
+    """It may never end by itself, and the former value is good as long: so the status says it."""
+    for _ in range(2):
+        tick(vault)
+    vault.top("web")["spec"] |= change
+    for _ in range(12):
+        told = told_of_secret(vault)
+    assert ("skipped", True) == (told[0], told[1].startswith("its dependants restart: Deployment/web is"))
+    status = vault.objects["rotationpolicies", "shop", "credentials"]["status"]
+    (held,) = status["blocked"]["reasons"]
+    assert (name, 1, "Secret/db") == (held["reason"], held["count"], held["example"])
+    assert ready == next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
 
 
 def test_an_overlap_is_kept_without_a_word(vault: Vault) -> None:
@@ -303,6 +325,25 @@ def test_what_somebody_else_has_done_to_a_dependant_is_theirs(vault: Vault, thei
     assert OLD == vault.former
 
 
+@pytest.mark.parametrize("notes", [{marks.POLICY: "web"}, {}])
+def test_a_later_restart_that_is_stuck_is_no_fault_of_the_secret(notes: dict[str, str]) -> None:
+    """Who was whole with the new value when the clock restarted it is; of an alert's restart nobody knows."""
+    vault = Vault(FakeClock(), overlap="2h")
+    for _ in range(4):
+        tick(vault)
+    vault.broken = {"web"}
+    top, new = vault.top("web"), vault.password
+    (fleet,) = (one for one in muster({"Deployment": [top]}) if one.name == "web")
+    restart.begin(vault, fleet, vault.clock.now(), notes)
+    for _ in range(2):
+        vault.clock.sleep(60)
+        told = trail(handle(TICK, vault, vault.clock))
+    undone = [said for name, _, said in told if name == "Deployment/web"]
+    assert undone
+    assert (new if notes else OLD) == vault.password
+    assert (OLD if notes else new) == vault.former
+
+
 @pytest.mark.parametrize("manager", ["molt", "kubectl-edit"])
 @pytest.mark.parametrize("field", ["f:password", "f:password-previous", "f:user"])
 def test_what_somebody_has_written_is_not_replaced(vault: Vault, manager: str, field: str) -> None:
@@ -399,7 +440,10 @@ def _exempt(vault: Vault) -> None:
         (_owned, "it belongs to ExternalSecret/db, which would put its own values back"),
         (
             _unreadable,
-            "nobody can read since when it is regenerated: see its annotation molt-project.io/regenerating-since",
+            (
+                "nobody can read since when it is regenerated: see its annotations molt-project.io/regenerating-since "
+                "and molt-project.io/put-back-at"
+            ),
         ),
         (_gone, "there is no such Secret"),
         (_fewer, "its values are old: its dependant Deployment/web is not there"),
@@ -428,6 +472,33 @@ def test_what_is_left_as_it_is(vault: Vault, unfit: Callable[[Vault], None], rea
 
 
 @pytest.mark.parametrize(
+    ("unfit", "name", "ready"),
+    [
+        (_paused_namespace, "Paused", "Paused"),
+        (_paused_secret, "Paused", "Paused"),
+        (_paused_workload, "Paused", "Paused"),
+        (_exempt, "Exempt", "OnSchedule"),
+        (_unready, "WorkloadNotReady", "PodsBlocked"),
+        (_on_delete, "CannotRestart", "PodsBlocked"),
+        (_partitioned, "CannotRestart", "PodsBlocked"),
+        (_fewer, "Other", "PodsBlocked"),
+        (_gone, "Other", "PodsBlocked"),
+    ],
+)
+def test_why_it_is_not_regenerated_has_a_name(
+    vault: Vault, unfit: Callable[[Vault], None], name: str, ready: str
+) -> None:
+    """The same as that for which pods stay: what somebody wants makes no policy unready, however long it lasts."""
+    unfit(vault)
+    for _ in range(2):
+        handle(TICK, vault, vault.clock)
+        vault.clock.sleep(660)
+    status = vault.objects["rotationpolicies", "shop", "credentials"]["status"]
+    assert [(name, 1)] == [(each["reason"], each["count"]) for each in status["blocked"]["reasons"]]
+    assert ready == next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
+
+
+@pytest.mark.parametrize(
     ("unfit", "reason"),
     [
         (_typed, "its type is not Opaque"),
@@ -442,6 +513,65 @@ def test_what_the_api_server_refuses_is_explained(vault: Vault, unfit: Callable[
     with pytest.raises(PermanentError) as refused:
         handle(TICK, vault, vault.clock)
     assert (reason, before) == (refused.value.reason, json.dumps(vault.secret["data"]))
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {marks.REGENERATING_SINCE: "9999-12-31T23:59:59Z"},
+        {marks.REGENERATING_SINCE: "2026-11-24T11:59:00Z", marks.PUT_BACK_AT: "9999-12-31T23:59:59Z"},
+        {marks.REGENERATING_SINCE: "2026-11-24T11:59:00Z", marks.PUT_BACK_AT: "yesterday"},
+    ],
+)
+def test_a_time_that_no_clock_says_holds_up_nobody_else(vault: Vault, notes: dict[str, str]) -> None:
+    """Whoever may annotate the Secret may have written it, and what is reckoned from it may be no date."""
+    vault.secret["metadata"]["annotations"] |= {marks.REGENERATING: "password", **notes}
+    outcome, reason = told_of_secret(vault)
+    assert ("skipped", True) == (outcome, reason.startswith("nobody can read since when it is regenerated"))
+    assert OLD == vault.password
+
+
+def test_values_from_a_time_that_no_clock_says_are_as_old_as_the_secret(vault: Vault) -> None:
+    """So is the next time, which would be no date."""
+    vault.secret["metadata"]["annotations"][marks.REGENERATED_AT] = "9999-12-31T23:59:59Z"
+    assert "moving" == told_of_secret(vault)[0]
+
+
+def test_a_former_value_that_somebody_has_removed_is_missed_by_nobody(vault: Vault) -> None:
+    """A regeneration ends all the same, and the next one begins."""
+    for _ in range(3):
+        tick(vault)
+    del vault.secret["data"]["password-previous"]
+    assert "acted" == told_of_secret(vault)[0]
+    assert set() == OURS & vault.notes.keys()
+
+
+@pytest.mark.parametrize("gone", ["password", "password-previous"])
+def test_what_is_gone_cannot_be_put_back(vault: Vault, gone: str) -> None:
+    """It is told, with why it would be; what there is stays as it is, and no letter is dead."""
+    vault.broken = {"web"}
+    for _ in range(3):
+        tick(vault)
+    del vault.secret["data"][gone]
+    left = dict(vault.secret["data"])
+    told = trail(handle(TICK, vault, vault.clock))
+    _, outcome, reason = next(entry for entry in told if entry[0] == "db")
+    said = "nothing is put back, since one of password, password-previous is gone: pod web-"
+    assert ("skipped", True) == (outcome, reason.startswith(said)), reason
+    assert left == vault.secret["data"]
+
+
+def test_who_lets_nobody_write_a_secret_is_quoted(vault: Vault) -> None:
+    """A webhook, say; nothing is wrong with the Secret, and no more is asked."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        vault._asked("patch", SECRETS, "shop")
+        raise Rejected('admission webhook "secrets.shop" denied the request: not on Mondays')
+
+    vault.patch_blindly = refuse  # type: ignore[method-assign]
+    with pytest.raises(PermanentError, match="not on Mondays"):
+        handle(TICK, vault, vault.clock)
+    assert 2 == vault.asked().count("patch secrets")
 
 
 def test_a_protected_namespace_is_left(vault: Vault) -> None:
@@ -582,6 +712,15 @@ def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault) -> None:
         assert isinstance(handle(TICK, vault, vault.clock), Done | Skipped)
         vault.clock.sleep(49)
     assert ["a", "b", "c", "d", "db"] == sorted(seen)
+
+
+def test_a_long_name_fits_into_the_status(vault: Vault) -> None:
+    """The API server refuses a whole status for one text that is longer than it lets it be."""
+    vault.objects["rotationpolicies", "shop", "credentials"]["spec"]["secrets"][0]["name"] = "d" * 253
+    handle(TICK, vault, vault.clock)
+    (reason,) = vault.objects["rotationpolicies", "shop", "credentials"]["status"]["blocked"]["reasons"]
+    assert f"Secret/{'d' * 243}..." == reason["example"]
+    assert 253 == len(reason["example"])
 
 
 def test_no_pods_are_counted_for_a_secret(vault: Vault) -> None:
