@@ -146,6 +146,19 @@ def test_the_component_renders_into_a_falco(tmp_path: Path) -> None:
     assert 4 == len(spec["containers"][0]["args"])
 
 
+def test_the_image_is_made_of_what_is_pinned() -> None:
+    """The installer and what builds the core, too: nothing comes in unchecked."""
+    recipe = re.sub(r"\\\n", " ", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"))
+    runs = [line.removeprefix("RUN ") for line in recipe.splitlines() if line.startswith("RUN ")]
+    installs = [part.split() for run in runs for part in run.split("&&") if re.search(r"install|build", part)]
+    assert ["pip", "uv", "uv", "uv"] == [words[0] for words in installs]
+    for words in installs:
+        checked = {"--require-hashes", "--verify-hashes", "--no-index"} & set(words)
+        pinned = {"image/installer.txt", "requirements.lock", "/wheels/*.whl"} & set(words)
+        assert (1, 1) == (len(checked), len(pinned)), words
+    assert "COPY image/installer.txt image/" in recipe
+
+
 def test_the_image_has_what_the_forwarder_imports() -> None:
     """Only cloudevents is installed beside the core, and some of the core is taken away."""
     recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
