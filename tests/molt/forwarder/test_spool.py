@@ -470,6 +470,15 @@ def test_many_windows_are_ended_in_parts(opened: Opened, clock: Time) -> None:
     spool.close()
 
 
+def test_nobody_else_reads_the_spool(opened: Opened, tmp_path: Path) -> None:
+    """Neither the file nor what SQLite puts beside it: alerts say what ran, passwords among it."""
+    spool, _ = opened()
+    spool.take([_other("1")])
+    found = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir() if path.suffix != ".lock"}
+    assert {"spool": 0, "spool-wal": 0, "spool-shm": 0} == found
+    spool.close()
+
+
 def test_one_forwarder_has_the_spool(opened: Opened) -> None:
     """A second would send everything twice."""
     spool, _ = opened()
