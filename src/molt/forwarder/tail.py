@@ -4,6 +4,7 @@ How far a file has been read is committed together with what was read: after a k
 twice. A file is known by its inode and a hash of how it begins, since inodes are given again. Rotated while nobody was
 looking, it is found by its inode in the same folder, and read to its end first. A writer goes on with the old file
 until it is told to reopen: that is left when the new one has something in it. What a truncation took is lost, and said.
+Of several rotations while nobody was looking only the file that was read last and the newest one are read.
 """
 
 from __future__ import annotations
