@@ -10,6 +10,7 @@ import yaml
 
 from molt import forward, seal
 from molt.embedded import manifests
+from molt.forwarder import notice
 from molt.policy import duration
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,7 +116,8 @@ def test_the_broker_takes_each_type_from_its_sender() -> None:
         assert "molt" == policy["metadata"]["namespace"]
         to = {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "name": broker}
         assert [{"ref": to}] == policy["spec"]["to"]
-    assert [{"exact": {"type": forward.TYPE}}] == EVENT_POLICIES["alerts"]["spec"]["filters"]
+    wanted = [{"exact": {"type": each}} for each in (forward.TYPE, notice.TYPE)]
+    assert [{"any": wanted}] == EVENT_POLICIES["alerts"]["spec"]["filters"]
     assert [{"sub": "system:serviceaccount:falco:*"}] == EVENT_POLICIES["alerts"]["spec"]["from"]
     (clock,) = _of("PingSource").values()
     assert [_reference(clock)] == EVENT_POLICIES["clock"]["spec"]["from"]

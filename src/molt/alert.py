@@ -172,7 +172,9 @@ def _identity(data: Mapping[str, Any]) -> str:
     `id` is one only in what `to_dict` wrote: a shipper's may be that of a rule or of a host, the same for many alerts.
     """
     found = data.get("uuid") or (data.get("id") if "outputFields" in data else None)
-    return found if isinstance(found, str) and found.isprintable() and len(found) <= _IDENTITY_LIMIT else ""
+    if not isinstance(found, str) or not found.strip():
+        return ""
+    return found if found.isprintable() and len(found) <= _IDENTITY_LIMIT else ""
 
 
 def _fingerprint(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # More would make the first of them wait long for little: a flush costs about as much as 30 changes.
 _GROUP = 256
+_UNWRITABLE = (sqlite3.Error, OverflowError, UnicodeError)
+"""The latter two are the module's for a number beyond 64 bits, and for a text that no UTF-8 can hold."""
 
 
 class StoreError(TemporaryError):
@@ -83,7 +85,7 @@ def _together(
         connection.execute("BEGIN IMMEDIATE")
         results = [change(connection) for change, _ in group]
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except _UNWRITABLE as error:
         # A full disk may have rolled back already.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")

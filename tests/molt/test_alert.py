@@ -235,7 +235,7 @@ def test_identity_is_the_uuid() -> None:
     assert alert().id == alert(id="of a rule").id == alert(id=7).id
 
 
-@pytest.mark.parametrize("uuid", ["x" * 129, "a\nb", "", 7, ["u"], {"u": 1}])
+@pytest.mark.parametrize("uuid", ["x" * 129, "a\nb", "", " ", 7, ["u"], {"u": 1}])
 def test_absurd_identity_counts_as_none(uuid: object) -> None:
     """An identity that could not stand in a log or an annotation must be replaced by the hash."""
     assert alert().id == alert(uuid=uuid).id

@@ -55,6 +55,16 @@ def test_of_a_group_only_what_cannot_be_written_fails(tmp_path: Path) -> None:
         committer.commit(lambda _: None)
 
 
+@pytest.mark.parametrize("value", [2**63, "\udcff"])
+def test_what_sqlite_cannot_hold_does_not_end_the_writer(value: object) -> None:
+    """Everybody else would wait for it without end."""
+    committer = Committer(lambda: sqlite3.connect(":memory:", isolation_level=None))
+    with pytest.raises(StoreError, match="cannot write"):
+        committer.commit(lambda connection: connection.execute("SELECT ?", (value,)).fetchall())
+    assert [(1,)] == committer.commit(lambda connection: connection.execute("SELECT 1").fetchall())
+    committer.close()
+
+
 def test_what_was_handed_in_before_the_end_is_committed() -> None:
     """More than one group of it, and the end among the last."""
     held, go_on = threading.Event(), threading.Event()

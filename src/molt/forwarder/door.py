@@ -20,6 +20,7 @@ from molt.forwarder.wire import PATIENCE, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from email.message import Message
 
     from molt.forwarder.tls import Renewed
     from molt.forwarder.wire import Request, Response
@@ -39,9 +40,14 @@ class Door:
         context: Renewed | None = None,
         *,
         connections: int = CONNECTIONS,
+        stranger: Callable[[Message], Response | None] = lambda _: None,
     ) -> None:
-        """Serve on a listening socket, with TLS if there is a context."""
+        """Serve on a listening socket, with TLS if there is a context.
+
+        `stranger` looks at the headers of a request with a body; it returns the answer when the body is not to be kept.
+        """
         self.application = application
+        self.stranger = stranger
         self.draining = False
         self.port = int(listening.getsockname()[1])
         self._listening = listening

@@ -106,6 +106,13 @@ class Intake:
             log.write("warning", FUNCTION, outcome="refused", **said)
         return response
 
+    def stranger(self, headers: Message) -> Response | None:
+        """Return the answer to a sender that does not know the token; it is given before the body is read."""
+        try:
+            return _STRANGER if self.token and not _is_told(self.token, headers) else None
+        except StoreError as error:
+            return Response(HTTPStatus.SERVICE_UNAVAILABLE, error.reason, _LATER)
+
     def _answer(self, request: Request) -> Response:
         path = request.path.partition("?")[0]
         if request.method == "POST":

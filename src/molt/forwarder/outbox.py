@@ -69,6 +69,8 @@ class Outbox:
                 return None
             columns = "SELECT seq, id, headers, body, repeats, tries FROM alerts WHERE seq = ?"
             row = connection.execute(columns, (seq,)).fetchone()
+            if row is None:  # dropped, between the two looks, for something more urgent
+                return None
             self._air.add(seq)
         return Waiting(row[0], row[1], json.loads(row[2]), row[3], row[4], row[5])
 
@@ -108,13 +110,14 @@ class Outbox:
         self.give_back(waiting)
 
     def refused(self, waiting: Waiting, reason: str) -> None:
-        """Keep it aside, with the reason: it is not tried again by itself. Raises StoreError."""
+        """Keep it aside, with the reason: it is tried again only when it is posted again. Raises StoreError."""
 
         def change(connection: sqlite3.Connection) -> None:
             done = connection.execute(
                 "UPDATE alerts SET priority = ?, reason = ?, tries = tries + 1 WHERE seq = ? AND repeats = ?",
                 (REJECTED, reason, waiting.seq, waiting.repeats),
             )
+            connection.execute("DELETE FROM seen WHERE id = ?", (waiting.id,))
             room.count(connection, rejected=done.rowcount)
 
         self._spool.tables.commit(change)

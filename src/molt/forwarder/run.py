@@ -120,7 +120,7 @@ def start(settings: Settings) -> Forwarder:
         made.reading = threading.Thread(target=lambda: _read(made), name="reader", daemon=True)
         made.reading.start()
     if listening:
-        made.door = Door(listening, made.intake.answer, inward)
+        made.door = Door(listening, made.intake.answer, inward, stranger=made.intake.stranger)
         _announce(settings, made.door)
     return made
 

@@ -26,6 +26,7 @@ _REST = 1.0  # seconds after an error of the disk
 _IDLE = 0.25  # seconds between two looks at the spool when nothing wakes
 _OWN = (0.5, 60.0)  # seconds: first and longest backoff of an alert that the broker answers with an error
 _LOUD = 10  # failures in a row between two lines of the log
+_UNTOLD = 60.0  # seconds until drops are told again to a broker that answered that it does not want to hear of them
 
 
 class Sender:
@@ -40,6 +41,7 @@ class Sender:
         self._state = threading.Condition()
         self._stopping = False
         self._rest = 0.0
+        self._tell = 0.0
         self.trouble = ""
 
     def wake(self) -> None:
@@ -74,10 +76,11 @@ class Sender:
                 return False
         left = False
         try:
-            if drops := self._outbox.drops():
+            if now >= self._tell and (drops := self._outbox.drops()):
                 left = True
                 answer = post(*notice.render(drops, self._node))
                 if self._pass(answer) == "again":
+                    self._postpone(answer)
                     return False
                 self._outbox.told(drops)
                 return True
@@ -132,6 +135,12 @@ class Sender:
             if self._gate.failures % _LOUD == 1:
                 log.write("warning", FUNCTION, message=f"the broker does not take events: {answer}")
         return said
+
+    def _postpone(self, answer: Answer | Silence) -> None:
+        """Let alerts go first when it is the drops that are not wanted: a broker may let in Falco's type alone."""
+        if not isinstance(answer, Silence):
+            with self._state:
+                self._tell = time.monotonic() + _UNTOLD
 
     def _leave(self) -> None:
         """Give the gate's permit back without having tried."""

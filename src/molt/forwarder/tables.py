@@ -74,6 +74,7 @@ class Tables:
         """Open it. Raises StoreError when it is in use, or is no spool of this version."""
         self._file = file
         try:
+            file.touch(mode=0o600)  # alerts say what ran, passwords on command lines among it
             self._lock = file.with_name(f"{file.name}.lock").open("w", encoding="ascii")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

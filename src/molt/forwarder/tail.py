@@ -4,6 +4,7 @@ How far a file has been read is committed together with what was read: after a k
 twice. A file is known by its inode and a hash of how it begins, since inodes are given again. Rotated while nobody was
 looking, it is found by its inode in the same folder, and read to its end first. A writer goes on with the old file
 until it is told to reopen: that is left when the new one has something in it. What a truncation took is lost, and said.
+Of several rotations while nobody was looking only the file that was read last and the newest one are read.
 """
 
 from __future__ import annotations
@@ -78,8 +79,7 @@ class Reader:
         """Return whether all were taken, with the `mark` of how far: False when it was stopped while it waited."""
         for start in range(0, len(lines), _AT_ONCE):
             part = lines[start : start + _AT_ONCE]
-            items = [self._item(line) for line, _ in part]
-            if not self._insist(items, mark(part[-1][1])):
+            if not self._insist([self._item(line) for line, _ in part], [offset for _, offset in part], mark):
                 return False
         return True
 
@@ -90,20 +90,25 @@ class Reader:
             log.write("warning", FUNCTION, event=found.id, outcome="rejected", reason=found.reason, letter=letter)
         return found
 
-    def _insist(self, items: list[Item], position: Position | None) -> bool:
-        told = False
-        while not self.stop.is_set():
+    def _insist(self, items: list[Item], offsets: list[int], mark: Callable[[int], Position | None]) -> bool:
+        """Give all, at once if there is room; else ever fewer, since all may be more than a spool ever holds."""
+        told, size = False, len(items)
+        while items and not self.stop.is_set():
+            size = min(size, len(items))
             try:
-                self._take(items, position)
+                self._take(items[:size], mark(offsets[size - 1]))
             except (Full, StoreError) as error:
+                if isinstance(error, Full) and size > 1:
+                    size //= 2
+                    continue
                 if not told:
                     why = error.reason if isinstance(error, StoreError) else "the spool is full"
                     log.write("warning", FUNCTION, message=f"reading waits: {why}")
                 told = True
                 self.stop.wait(_WAIT)
             else:
-                return True
-        return False
+                items, offsets = items[size:], offsets[size:]
+        return not items
 
 
 def stream(source: BufferedReader | BytesIO, reader: Reader) -> None:
@@ -175,9 +180,10 @@ class Tail:
         return True
 
     def _moved(self, position: Position) -> Path | None:
-        """Return the path of the file that the position is of, among those of its folder."""
+        """Return the path of the file that the position is of, among those of its folder; of a link, where it leads."""
         try:
-            entries = [entry for entry in os.scandir(self._path.parent) if entry.inode() == position.inode]
+            folder = Path(os.path.realpath(self._path)).parent
+            entries = [entry for entry in os.scandir(folder) if _inode(entry.inode()) == position.inode]
         except OSError:
             return None
         for entry in entries:
@@ -193,7 +199,7 @@ class Tail:
     def _mark(self, offset: int) -> Position:
         assert self._file is not None  # noqa: S101 - opened
         number = self._file.fileno()
-        return Position(str(self._path), os.fstat(number).st_ino, _head(number, offset), offset)
+        return Position(str(self._path), _inode(os.fstat(number).st_ino), _head(number, offset), offset)
 
     def _is_left(self) -> bool:
         """Tell whether the name belongs to another file now, in which something has been written."""
@@ -214,6 +220,11 @@ class Tail:
         self.close()
         self._position = None
         return True
+
+
+def _inode(number: int) -> int:
+    """Return the number of an inode as SQLite can hold it: network file systems use all of 64 bits."""
+    return number & (2**63 - 1)
 
 
 def _head(number: int, offset: int) -> str:

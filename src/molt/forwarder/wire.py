@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PATIENCE = 10.0  # seconds for a handshake, for a whole request, and for its answer to be taken
 IDLE = 60.0  # seconds that a kept connection may be silent
 LIMIT = 2**20  # bytes of a body: what the functions take
+_CHUNK = 2**16
 _READ = 4 * LIMIT  # bytes read to be refused: a sender that is cut off would not read why, and try again
 
 
@@ -47,6 +48,7 @@ class Host(Protocol):
 
     draining: bool
     application: Callable[[Request], Response]
+    stranger: Callable[[Message], Response | None]
 
     def mark(self, connection: socket.socket, *, busy: bool) -> None:
         """Write down whether a connection has a request in work."""
@@ -131,7 +133,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         if refused := self._refusal():
-            self._incoming.read(min(_length(self.headers), _READ))
+            self._pass_over(min(_length(self.headers), _READ))
             self._refuse(refused)
             return
         length = _length(self.headers)
@@ -140,6 +142,11 @@ class Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self._write(self._host.application(Request(self.command, self.path, self.headers, body)))
+
+    def _pass_over(self, length: int) -> None:
+        """Read what is refused, and keep none of it: many at once would take the memory of what is taken."""
+        while length > 0 and (chunk := self._incoming.read1(min(length, _CHUNK))):
+            length -= len(chunk)
 
     def _refusal(self) -> Response | None:
         """Return why the body is not taken."""
@@ -150,7 +157,8 @@ class Connection(BaseHTTPRequestHandler):
             return Response(HTTPStatus.BAD_REQUEST, "content-length: not a number")
         if _length(self.headers) > LIMIT:
             return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {LIMIT} bytes")
-        return None
+        takes = self.command == "POST" or _length(self.headers) > 0
+        return self._host.stranger(self.headers) if takes else None
 
     def _refuse(self, response: Response) -> None:
         """Answer, and end the connection: what follows on it cannot be told from the body."""

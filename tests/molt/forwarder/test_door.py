@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import socket
 import ssl
@@ -115,6 +116,39 @@ def test_what_cannot_be_taken_is_answered_and_logged(
         assert b"%d " % status in raw(door, request_).splitlines()[0]
     (line,) = capsys.readouterr().out.splitlines()
     assert "refused" == json.loads(line)["outcome"]
+
+
+def test_what_is_refused_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reaches the door could else fill the memory, with many bodies at once that are refused in the end."""
+    longest = 0
+
+    class _Measured(io.BufferedReader):
+        def read1(self, size: int = -1, /) -> bytes:
+            nonlocal longest
+            found = super().read1(size)
+            longest = max(longest, len(found))
+            return found
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise AssertionError(f"{size} bytes are kept")
+
+    monkeypatch.setattr(io, "BufferedReader", _Measured)
+    with serving(stranger=lambda headers: None if headers["authorization"] else Response(401)) as door:
+        for length in (LIMIT, 2 * LIMIT):
+            head = f"POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode()
+            assert raw(door, head + b"x" * length).startswith(b"HTTP/1.1 4")
+        assert raw(door, b"GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx").startswith(b"HTTP/1.1 401")
+    assert 0 < longest <= 2**16
+
+
+def test_who_is_no_stranger_comes_to_the_application() -> None:
+    """The headers tell; probes have none."""
+    with serving(stranger=lambda headers: None if headers["authorization"] else Response(401)) as door:
+        for method, headers, status in (("POST", {}, 401), ("POST", {"Authorization": "x"}, 202), ("GET", {}, 202)):
+            connection = http.client.HTTPConnection("127.0.0.1", door.port)
+            connection.request(method, "/", b"1" if method == "POST" else None, headers)
+            assert status == connection.getresponse().status
+            connection.close()
 
 
 def test_who_asks_before_sending_is_told_to_go_on() -> None:

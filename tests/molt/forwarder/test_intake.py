@@ -166,10 +166,15 @@ def test_a_token_lets_in_who_knows_it(intake: Intake, tmp_path: Path) -> None:
     """As it is in the file now; without a readable file nobody is let in, and may try again."""
     intake.token = tmp_path / "token"
     assert 503 == post(intake, body("1"), authorization="Bearer secret")[0]
+    assert 503 == getattr(intake.stranger(Message()), "status", None)
     intake.token.write_text("secret\n")
     for wrong in ("", "Bearer", "Bearer other", "Basic secret", "Bearer sécret"):
         assert 401 == post(intake, body("1"), authorization=wrong)[0]
     assert 202 == post(intake, body("1"), authorization="bearer secret")[0]
+    for text, refused in (("Bearer other", 401), ("Bearer secret", None)):
+        headers = Message()
+        headers["authorization"] = text
+        assert refused == ((found := intake.stranger(headers)) and found.status)
     for path, expected in (("/status", 401), ("/rejected", 401), ("/healthz", 200), ("/readyz", 200)):
         assert expected == ask(intake, "GET", path).status
         assert 200 == ask(intake, "GET", path, authorization="Bearer secret").status

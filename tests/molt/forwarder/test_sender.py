@@ -156,6 +156,23 @@ def test_drops_are_told_first(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_a_broker_that_does_not_want_to_hear_of_drops_gets_the_alerts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may let in Falco's type alone; the drops are told again later."""
+    spool = Spool(tmp_path / "other", Limits(1, 2**24, 0.0))
+    sender = Sender(Outbox(spool), "node-1", lambda: 0.0)
+    spool.take([made("1", priority="Debug")])
+    spool.take([made("2")])
+    way = Way(Answer(403))
+    assert [False, True, False] == [sender.turn(way) for _ in range(3)]
+    assert "2" == way.ids[1]
+    monkeypatch.setattr(sender, "_tell", 0.0)
+    assert sender.turn(way)
+    assert [notice.TYPE, "falco.rule.output.v1", notice.TYPE] == [headers["ce-type"] for headers, _ in way.got]
+    spool.close()
+
+
 def test_an_error_of_the_disk_loses_nothing(
     spool: Spool, outbox: Outbox, sender: Sender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -307,6 +309,16 @@ def test_bytes_are_bounded_as_rows_are(opened: Opened) -> None:
     spool.close()
 
 
+def test_the_file_takes_at_most_twice_what_is_counted(opened: Opened, tmp_path: Path) -> None:
+    """The worst are alerts of a little over half a page, of which a page holds one."""
+    spool, _ = opened(alerts=1000, bytes=2**24)
+    spool.take([Item(f"{number:032}", 3, {}, b"x" * 2050) for number in range(1000)])
+    with spool.tables.reader() as connection:
+        (counted,) = connection.execute("SELECT bytes FROM totals").fetchone()
+    spool.close()
+    assert (tmp_path / "spool").stat().st_size < 2 * counted
+
+
 def test_a_repeat_that_grows_needs_room(opened: Opened, clock: Time) -> None:
     """In the place of the last one; when there is none it is refused, as any other."""
     spool, outbox = opened(alerts=2, bytes=3000)
@@ -391,6 +403,48 @@ def test_an_alert_that_was_refused_may_come_again_later(opened: Opened, clock: T
     spool.close()
 
 
+def test_an_alert_that_was_refused_may_come_again_at_once(opened: Opened) -> None:
+    """What is acknowledged is sent: the reason may be gone before the identity is forgotten."""
+    spool, outbox = opened(window=0)
+    spool.take([_other("1")])
+    waiting = outbox.claim()
+    assert waiting
+    outbox.refused(waiting, "400")
+    spool.take([_other("1")])
+    assert (["1"], 0) == (_ids(outbox), outbox.status()["again"])
+    spool.close()
+
+
+class _Late:
+    """The spool's reading connection, to which something happens after its first look."""
+
+    def __init__(self, connection: sqlite3.Connection, happen: Callable[[], None]) -> None:
+        """Let it happen once."""
+        self._connection = connection
+        self._happen: list[Callable[[], None]] = [happen]
+
+    def execute(self, *asked: Any) -> Any:
+        """Look; what happens comes after it, in no transaction of the one who looks."""
+        cursor = self._connection.execute(*asked)
+        if not self._happen:
+            return cursor
+        rows = cursor.fetchall()
+        self._happen.pop()()
+        return SimpleNamespace(fetchall=lambda: rows)
+
+
+def test_an_alert_that_is_dropped_while_it_is_claimed(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest of the least urgent is both the first to go and, where all are as urgent, the first to be sent."""
+    spool, outbox = opened(alerts=1)
+    spool.take([_other("1", "Notice")])
+    late = _Late(spool.tables._reader, lambda: spool.take([_other("2")]))
+    with monkeypatch.context() as patched:
+        patched.setattr(spool.tables, "_reader", late)
+        assert outbox.claim() is None
+    assert (["2"], 1) == (_ids(outbox), outbox.status()["dropped"])
+    spool.close()
+
+
 def test_a_position_is_committed_with_what_was_read(opened: Opened) -> None:
     """With the alerts, or not at all."""
     spool, _ = opened(alerts=1)
@@ -413,6 +467,15 @@ def test_many_windows_are_ended_in_parts(opened: Opened, clock: Time) -> None:
     with spool.tables.reader() as connection:
         assert 0 == connection.execute("SELECT count(*) FROM windows").fetchone()[0]
     assert 1001 == outbox.status()["waiting"]
+    spool.close()
+
+
+def test_nobody_else_reads_the_spool(opened: Opened, tmp_path: Path) -> None:
+    """Neither the file nor what SQLite puts beside it: alerts say what ran, passwords among it."""
+    spool, _ = opened()
+    spool.take([_other("1")])
+    found = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir() if path.suffix != ".lock"}
+    assert {"spool": 0, "spool-wal": 0, "spool-shm": 0} == found
     spool.close()
 
 

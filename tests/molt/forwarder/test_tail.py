@@ -151,6 +151,29 @@ def test_a_file_that_is_gone_while_nobody_looked(following: Following, capsys: p
     keeper.close()
 
 
+def test_a_link_is_followed_to_the_folder_that_it_leads_to(
+    following: Following, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a new process finds the file, rotated or not, and goes on where the last one was."""
+    real = following.path.parent / "elsewhere" / "falco.log"
+    real.parent.mkdir()
+    real.touch()
+    following.path.symlink_to(real)
+    following.write("1", "2")
+    assert ["1", "2"] == following.read()
+    following.spool.tables.commit(lambda connection: connection.execute("DELETE FROM seen").rowcount)
+    following.restart()
+    following.write("3")
+    assert ["3"] == following.read()
+    following.tail.close()
+    following.write("4")
+    real.rename(real.with_suffix(".1"))
+    following.write("5")
+    following.restart()
+    assert ["4", "5"] == following.read()
+    assert "is gone" not in capsys.readouterr().out
+
+
 def test_another_file_of_the_same_inode_is_another(following: Following) -> None:
     """Told by how it begins, or because it is too short."""
     for names in (("2",), ("3", "4", "5")):
@@ -250,6 +273,50 @@ def test_reading_waits_while_the_spool_is_full(
     assert reader.give([(body("1"), 1)], lambda _: None)
     assert ["1"] == [one.id for items in taken for one in items]
     assert 1 == capsys.readouterr().out.count("reading waits")
+
+
+def test_more_lines_at_once_than_a_spool_can_hold(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are taken in parts, each with its position: waiting for room for all of them would have no end."""
+    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    following.spool.limits = Limits(10, 2**26, 0.0)
+    names = [str(number) for number in range(35)]
+    following.write(*names)
+    thread = threading.Thread(target=following.tail.run)
+    thread.start()
+    found = []
+    for _ in range(2000):
+        if waiting := following.outbox.claim():
+            found.append(waiting.id)
+            following.outbox.sent(waiting)
+        elif len(found) == len(names):
+            break
+        following.stop.wait(0.005)
+    following.stop.set()
+    thread.join()
+    assert names == found
+    position = following.spool.position(str(following.path))
+    assert position
+    assert following.path.stat().st_size == position.offset
+
+
+def test_an_inode_beyond_what_the_spool_can_hold(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems use all of 64 bits."""
+    fstat = os.fstat
+
+    def far(number: int) -> os.stat_result:
+        found = list(fstat(number))
+        found[1] += 2**63
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "fstat", far)
+    following.write("1")
+    chunk = following.path.read_bytes()
+    with following.path.open("rb", buffering=0) as file:
+        following.tail._begin(file, 0)
+        assert following.tail._pass(chunk)
+    position = following.spool.position(str(following.path))
+    assert position
+    assert following.path.stat().st_ino == position.inode
 
 
 def test_stopping_while_the_spool_is_full(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
