@@ -51,7 +51,6 @@ def storm(at: Stage, watcher: Watcher, victim: Pod, other: Pod, rate: float, sec
     """Have it, and return what it did."""
     processes = {name: pid for name, pid in at.processes().items() if name in PARTS}
     watcher.forget()
-    start = time.monotonic()
     senders = [_start(at, victim, rate / PROCESSES, seconds, number) for number in range(PROCESSES)]
     time.sleep(seconds / 5)
     early = {name: stage.resident(pid) for name, pid in processes.items()}
@@ -59,7 +58,7 @@ def storm(at: Stage, watcher: Watcher, victim: Pod, other: Pod, rate: float, sec
     answered: list[float] = []
     thread = threading.Thread(target=_one, args=(at, watcher, other, answered))
     thread.start()
-    taken = sum(json.loads(sender.communicate()[0])["taken"] for sender in senders)
+    sent = [json.loads(sender.communicate()[0]) for sender in senders]
     end = time.monotonic()
     stage.until(at.settled, every=0.5, patience=_DRAIN)
     drained = time.monotonic() - end
@@ -67,7 +66,8 @@ def storm(at: Stage, watcher: Watcher, victim: Pod, other: Pod, rate: float, sec
     grown = {name: stage.resident(pid) - early[name] for name, pid in processes.items()}
     subject = f"{victim['metadata']['namespace']}/pod/{victim['metadata']['name']}"
     done = [line for line in at.lines("quarantine") if (line.get("subject"), line.get("outcome")) == (subject, "done")]
-    return Found(taken, end - start, answered[0], drained, len(done), at.status()["dead"], grown)
+    taken, took = sum(said["taken"] for said in sent), max(said["seconds"] for said in sent)
+    return Found(taken, took, answered[0], drained, len(done), at.status()["dead"], grown)
 
 
 def _start(at: Stage, victim: Pod, rate: float, seconds: float, number: int) -> subprocess.Popen[str]:
@@ -111,7 +111,7 @@ def measure(cluster: str, rate: float, seconds: float) -> report.Run:
         stage.warm_up(at, watcher, pods[2:])
         found = storm(at, watcher, pods[0], pods[1], rate, seconds)
     reached, grown = found.taken / found.seconds, max(found.grown.values())
-    enough = reached >= 0.95 * rate
+    enough = reached >= 0.99 * rate  # senders start, and end, some hundredths of a second late
     why = (
         f"what the broker takes beside the senders and the functions on {machine['cores']} cores: one process of Python"
     )
