@@ -96,7 +96,11 @@ def _send(at: Stage, pool: urllib3.PoolManager, kind: str, pods: Sequence[stage.
 
 
 def _busy(at: Stage) -> dict[str, float]:
-    return {name: stage.busy(pid) for name, pid in at.processes().items()}
+    found = {}
+    for name, pid in at.processes().items():
+        with suppress(OSError):  # it has ended meanwhile
+            found[name] = stage.busy(pid)
+    return found
 
 
 def measure(cluster: str, events: int, idle: float = IDLE) -> report.Run:
@@ -112,10 +116,8 @@ def measure(cluster: str, events: int, idle: float = IDLE) -> report.Run:
         stage.until(lambda: not at.processes().keys() & set(FUNCTIONS), every=0.5)
         left = len(at.processes().keys() & set(FUNCTIONS))
     rows = [
-        report.Row(
-            f"{name}: resident", scale.greatest[name], "MB", None, f"<= {GOAL:g} MB", scale.greatest[name] <= GOAL
-        )
-        for name in FUNCTIONS
+        report.Row(f"{name}: resident", seen, "MB", None, f"<= {GOAL:g} MB", 0 < seen <= GOAL)  # 0: it never ran
+        for name, seen in ((name, scale.greatest[name]) for name in FUNCTIONS)
     ]
     rows.append(
         report.Row(f"functions left after {idle:g} s without an event", left, "processes", None, "0", left == 0)

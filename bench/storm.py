@@ -1,8 +1,8 @@
 """A storm: thousands of alerts a second about one pod, for seconds, and in the middle one alert about another pod.
 
 Two processes send over kept connections with pipelining (bench/volley.py), at the rate asked for or at what the broker
-takes. What must hold: one quarantine of the pod, the memory of broker, router and quarantine does not grow, the queue
-is empty in the end, and the other pod is isolated within a second of its alert.
+takes. What must hold: one quarantine of the pod, no delivery is given up, the memory of broker, router and quarantine
+does not grow, the queue is empty in the end, and the other pod is isolated within a second of its alert.
 
 Run: `python -m bench.storm [--cluster embedded|real] [--rate N] [--seconds N] [--json FILE]`.
 """
@@ -43,6 +43,7 @@ class Found:
     other: float  # seconds until the other pod was isolated
     drained: float  # seconds from the end of the storm until nothing was on its way
     quarantines: int
+    dead: int  # deliveries that were given up
     grown: dict[str, float] = field(default_factory=dict)  # MB by process
 
 
@@ -50,7 +51,6 @@ def storm(at: Stage, watcher: Watcher, victim: Pod, other: Pod, rate: float, sec
     """Have it, and return what it did."""
     processes = {name: pid for name, pid in at.processes().items() if name in PARTS}
     watcher.forget()
-    start = time.monotonic()
     senders = [_start(at, victim, rate / PROCESSES, seconds, number) for number in range(PROCESSES)]
     time.sleep(seconds / 5)
     early = {name: stage.resident(pid) for name, pid in processes.items()}
@@ -58,7 +58,7 @@ def storm(at: Stage, watcher: Watcher, victim: Pod, other: Pod, rate: float, sec
     answered: list[float] = []
     thread = threading.Thread(target=_one, args=(at, watcher, other, answered))
     thread.start()
-    taken = sum(json.loads(sender.communicate()[0])["taken"] for sender in senders)
+    sent = [json.loads(sender.communicate()[0]) for sender in senders]
     end = time.monotonic()
     stage.until(at.settled, every=0.5, patience=_DRAIN)
     drained = time.monotonic() - end
@@ -66,7 +66,8 @@ def storm(at: Stage, watcher: Watcher, victim: Pod, other: Pod, rate: float, sec
     grown = {name: stage.resident(pid) - early[name] for name, pid in processes.items()}
     subject = f"{victim['metadata']['namespace']}/pod/{victim['metadata']['name']}"
     done = [line for line in at.lines("quarantine") if (line.get("subject"), line.get("outcome")) == (subject, "done")]
-    return Found(taken, end - start, answered[0], drained, len(done), grown)
+    taken, took = sum(said["taken"] for said in sent), max(said["seconds"] for said in sent)
+    return Found(taken, took, answered[0], drained, len(done), at.status()["dead"], grown)
 
 
 def _start(at: Stage, victim: Pod, rate: float, seconds: float, number: int) -> subprocess.Popen[str]:
@@ -110,7 +111,7 @@ def measure(cluster: str, rate: float, seconds: float) -> report.Run:
         stage.warm_up(at, watcher, pods[2:])
         found = storm(at, watcher, pods[0], pods[1], rate, seconds)
     reached, grown = found.taken / found.seconds, max(found.grown.values())
-    enough = reached >= 0.95 * rate
+    enough = reached >= 0.99 * rate  # senders start, and end, some hundredths of a second late
     why = (
         f"what the broker takes beside the senders and the functions on {machine['cores']} cores: one process of Python"
     )
@@ -118,6 +119,7 @@ def measure(cluster: str, rate: float, seconds: float) -> report.Run:
     rows = [
         report.Row("alerts taken", reached, "/s", None, f">= {rate:g} /s", enough, cause),
         report.Row("quarantines of the pod", found.quarantines, "", None, "1", found.quarantines == 1),
+        report.Row("deliveries given up", found.dead, "", None, "0", found.dead == 0),
         report.Row("the other pod, from its alert to isolated", found.other, "s", None, "<= 1 s", found.other <= 1),
         report.Row("memory grown, of the worst process", grown, "MB", None, f"<= {GROWTH:g} MB", grown <= GROWTH),
         report.Row("until the queue was empty, after the end", found.drained, "s", None, "it is", met=True),

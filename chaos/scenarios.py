@@ -78,8 +78,9 @@ def disk(ground: Ground, folder: Path, alerts: int, pods: int) -> Object:
             pid = stage.runtime.processes().get("broker")
             if pid is None:
                 return
-            files = [path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file()]
-            with suppress(ProcessLookupError):  # a broker that has died is started anew by the runtime
+            # A broker that has died is started anew by the runtime; SQLite takes files away.
+            with suppress(ProcessLookupError, FileNotFoundError):
+                files = [path.stat().st_size for path in (folder / "state").rglob("*") if path.is_file()]
                 before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (max(files), resource.RLIM_INFINITY))
                 time.sleep(dice.uniform(1, 2))
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, before)

@@ -36,7 +36,7 @@ class Parsed:
             if uid and version:
                 self._known[uid] = version, said
         if isinstance(said, PolicyError):
-            raise said
+            raise PolicyError(said.problems)  # a new one: each raise of one and the same adds to its traceback
         return said
 
 
@@ -44,4 +44,4 @@ def _said(obj: Mapping[str, Any]) -> ResponsePolicy | PolicyError:
     try:
         return response.parse(obj)
     except PolicyError as error:
-        return error
+        return PolicyError(error.problems)  # without the traceback, whose frames would be kept with it

@@ -124,7 +124,12 @@ def _told(part: Part, isolated: Object) -> Outcome:
     if not part.dry_run:
         with suppress(MoltError):  # the pod is isolated, and its annotations say why: no Event is worth a failure now
             part.cluster.create(EVENTS, isolation.notice(part.slip, now), part.slip.target.namespace)
-    return _done(part, now, report(part.cluster, part.recent, part.slip, isolated, now))
+    return _done(part, now, _leaks(part, isolated))
+
+
+def _leaks(part: Part, isolated: Object) -> tuple[str, ...]:
+    """Return what leaks by now: a redelivery may come long after the time that the pod says it was isolated."""
+    return report(part.cluster, part.recent, part.slip, isolated, part.clock.now())
 
 
 def _since(pod: Object, part: Part) -> datetime:
@@ -170,7 +175,7 @@ def _excused(excuse: isolation.Excuse, pod: Object | None, part: Part) -> Outcom
         return Skipped(excuse.reason)
     if excuse.then is Next.REPEAT and pod:
         at = _since(pod, part)
-        return _done(part, at, report(part.cluster, part.recent, part.slip, pod, at))
+        return _done(part, at, _leaks(part, pod))
     now = part.clock.now()
     left = part.slip.record(Entry(FUNCTION, "skipped", excuse.reason, marks.stamp(now)))
     if not left.itinerary:

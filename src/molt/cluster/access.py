@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection
 
+from molt.cluster.errors import Misconfigured
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -48,22 +50,36 @@ class Access:
 
 
 def settled(access: Access) -> Access:
-    """Return the access with the proxy that stands between: its own, else the environment's, unless none is to."""
-    host = urlsplit(access.host).hostname or ""
-    if _is_loopback(host):
+    """Return the access with the proxy that stands between: its own, else the environment's, unless none is to.
+
+    Raises Misconfigured for a proxy that does not speak HTTP.
+    """
+    parts = urlsplit(access.host)
+    if _is_loopback(parts.hostname or ""):
         return replace(access, proxy=None)
     from urllib.request import getproxies  # noqa: PLC0415 - no proxy is asked for on the loopback, where starts are timed
 
     proxies = getproxies()
-    proxy = access.proxy or proxies.get(urlsplit(access.host).scheme)
-    return replace(access, proxy=None if _is_direct(host, proxies) else proxy)
+    proxy = access.proxy or proxies.get(parts.scheme) or proxies.get("all")
+    direct = not proxy or _is_direct(parts.hostname or "", parts.netloc.lower(), proxies)
+    return replace(access, proxy=None if direct else _http(proxy or ""))
 
 
-def _is_direct(host: str, proxies: Mapping[str, str]) -> bool:
-    """Tell whether NO_PROXY names the host, a domain of it, or a network that it is in."""
+def _http(proxy: str) -> str:
+    """Return the proxy's address, which may come without its scheme, or raise Misconfigured."""
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    scheme, _, place = address.partition("://")
+    if scheme.lower() not in {"http", "https"}:
+        reason = f"the proxy {scheme}://{place.rpartition('@')[2]} does not speak HTTP: set another, or NO_PROXY"
+        raise Misconfigured(reason)
+    return address
+
+
+def _is_direct(host: str, netloc: str, proxies: Mapping[str, str]) -> bool:
+    """Tell whether NO_PROXY names the host, with its port or without, a domain of it, or a network that it is in."""
     for entry in filter(None, (entry.strip().lower() for entry in proxies.get("no", "").split(","))):
         name = entry.lstrip(".")
-        if entry == "*" or host == name or host.endswith(f".{name}") or _is_in(host, entry):
+        if entry == "*" or name in {host, netloc} or host.endswith(f".{name}") or _is_in(host, entry):
             return True
     return False
 

@@ -43,7 +43,9 @@ def _plain(config: Any, context: str, only: Any, cluster: Any, user: Any) -> Pla
     authority = where.get("certificate-authority")
     if authority is not None and not Path(authority).is_absolute():
         return None
-    return Plain(str(where["server"]), str(who["token"]), authority)
+    if not (isinstance(where["server"], str) and isinstance(who["token"], str)):
+        return None
+    return Plain(where["server"], who["token"], authority)
 
 
 def _is_whole(config: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,33 @@ def test_a_store_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
         broker_.settled(done=1)
         assert ["error", None] == [line.get("level") for line in broker_.log(2)]
     assert ["x", "x"] == [request.id for request in subscriber.received]
+
+
+def test_a_log_that_cannot_be_written_holds_up_no_delivery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is on the disk that is full, too: the thread goes on, and what the store did not take is tried again."""
+    failures = [StoreError("the store cannot write: disk full")]
+    finish = Store.finish
+
+    def failing(self: Store, *arguments: object) -> int | None:
+        if failures:
+            raise failures.pop()
+        return finish(self, *arguments)  # type: ignore[arg-type]
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Store, "finish", failing)
+    monkeypatch.setattr("molt.embedded.broker.dispatch._DISK_PAUSE", 0.01)
+    options = service.Options(width=1)
+    with (
+        subscribing() as subscriber,
+        running(tmp_path / "s", broker(), trigger("t", subscriber.url), options=options) as broker_,
+    ):
+        monkeypatch.setattr(broker_.out, "flush", full)
+        for name in "xyz":
+            broker_.send(id=name)
+        broker_.settled(done=3)
+    assert {"x", "y", "z"} == {request.id for request in subscriber.received}
 
 
 def test_a_lane_passes_over_what_is_settled(tmp_path: Path) -> None:

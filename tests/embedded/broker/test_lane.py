@@ -6,6 +6,8 @@ import queue
 import threading
 import time
 
+import pytest
+
 from molt.embedded.broker.lane import Lane
 
 
@@ -40,6 +42,26 @@ def test_a_lane_is_as_wide_as_it_says_and_no_wider() -> None:
     lane.close()
     assert not lane.join(time.monotonic())
     go.release(2)
+    assert lane.join(time.monotonic() + 10)
+
+
+def test_a_system_without_another_thread_loses_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever puts is not hurt; what is there goes on, and the next put tries again."""
+    done: queue.Queue[int] = queue.Queue()
+    lane = Lane("l", done.put, 2)
+
+    def refuse(_: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        lane.put(1)
+        lane.put(2, 0.01)
+        assert done.empty()
+    lane.put(3)
+    assert {1, 2, 3} == {done.get(timeout=10) for _ in range(3)}
+    lane.close()
     assert lane.join(time.monotonic() + 10)
 
 

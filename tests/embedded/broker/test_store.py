@@ -175,6 +175,37 @@ def test_a_full_disk_loses_nothing_and_acknowledges_nothing(database: Database, 
     assert 2 == _counts(database)[0]
 
 
+def test_an_event_keeps_its_number_when_its_group_fails(database: Database, store: Store) -> None:
+    """What is under way since its number was told is that event's delivery, and there is no second one."""
+    told: list[int] = []
+    entered, go = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> bool:
+        entered.set()
+        return go.wait(10)
+
+    def full(_: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def take() -> None:
+        taken.append(store.accept(_arrival(), told.append))
+
+    taken: list[int] = []
+    first = database._committer.submit(hold)
+    assert entered.wait(10)  # what comes from here on is one group
+    sender = threading.Thread(target=take)
+    sender.start()
+    while not database._committer._queue.qsize():
+        time.sleep(0.001)
+    failing = database._committer.submit(full)
+    go.set()
+    sender.join()
+    assert first.result()
+    assert isinstance(failing.exception(), StoreError)
+    assert [1] == told == taken
+    assert 2 == store.accept(_arrival("2"))
+
+
 def test_the_number_is_told_before_the_disk_has_the_event(database: Database, store: Store) -> None:
     """So that its delivery can begin; a reply's, too, and of a reply that comes twice only once."""
     early: list[tuple[int, bool]] = []

@@ -37,6 +37,16 @@ def test_what_cannot_be_read_stays_so_until_it_is_changed() -> None:
     assert "shells" == known.parse(version("2")).name
 
 
+def test_what_cannot_be_read_costs_the_same_the_hundredth_time() -> None:
+    """An error that is raised again and again grows by its traceback, which holds every list of policies since."""
+    known, depths = Parsed(), set()
+    for _ in range(100):
+        with pytest.raises(PolicyError) as caught:
+            known.parse(version("1", match=BROKEN))
+        depths.add(len(caught.traceback))
+    assert 1 == len(depths)
+
+
 def test_a_policy_without_a_version_is_read_each_time() -> None:
     """It may be another."""
     known, nameless = Parsed(), policy()

@@ -148,6 +148,20 @@ def test_a_pod_that_cannot_be_annotated_is_told_of(cluster: FakeCluster, clock: 
     assert marks.leaks_of(cluster.pod("solo")) is None
 
 
+def test_a_late_redelivery_asks_anew(cluster: FakeCluster, clock: FakeClock) -> None:
+    """What was found out lately is old by then, whenever the pod was isolated."""
+    handle = handler()
+    event = event_of(slip_for(cluster.pod("solo"), Step("quarantine", {"ifLeaky": "Keep"})))
+    handle(event, cluster, clock)
+    del cluster.pod("solo")["metadata"]["annotations"][marks.LEAKS]  # as if it could not have been written
+    fence_in(cluster)
+    clock.sleep(60)
+    outcome = handle(event, cluster, clock)
+    assert isinstance(outcome, Done)
+    assert outcome.event is not None
+    assert [OPENED, PLUGIN] == Slip.parse(over_the_wire(outcome.event).data).trail[0].details["leaks"]
+
+
 def test_a_rehearsal_finds_and_leaves_nothing(cluster: FakeCluster, clock: FakeClock) -> None:
     """It says what would leak, and what would follow."""
     fence_in(cluster)

@@ -193,6 +193,8 @@ def test_no_proxy_stands_before_the_loopback(monkeypatch: pytest.MonkeyPatch, ur
         ("other.example, ,", False),
         ("10.0.0.0/8", True),
         ("10.1.2.3", True),
+        ("10.1.2.3:6443", True),
+        ("10.1.2.3:443", False),
         ("192.0.2.0/24", False),
         ("*", True),
     ],
@@ -203,7 +205,7 @@ def test_what_needs_no_proxy_is_reached_without(
     """Hosts, domains and networks, as elsewhere."""
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("no_proxy", no_proxy)
-    assert (None if direct else "http://proxy:3128") == connect.by_url("https://10.1.2.3").proxy
+    assert (None if direct else "http://proxy:3128") == connect.by_url("https://10.1.2.3:6443").proxy
 
 
 def test_a_domain_needs_no_proxy_with_all_that_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +215,24 @@ def test_a_domain_needs_no_proxy_with_all_that_is_in_it(monkeypatch: pytest.Monk
         monkeypatch.setenv("no_proxy", no_proxy)
         assert connect.by_url("https://api.example").proxy is None
     assert "http://proxy:3128" == connect.by_url("https://api.elsewhere").proxy
+
+
+def test_one_proxy_may_be_for_all_that_has_none_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address without a scheme is one of HTTP."""
+    for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", "proxy:3128")
+    assert "http://proxy:3128" == connect.by_url("https://api.example").proxy
+    monkeypatch.setenv("https_proxy", "https://other")
+    assert "https://other" == connect.by_url("https://api.example").proxy
+
+
+def test_a_proxy_that_does_not_speak_http_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a word, and without its password."""
+    monkeypatch.setenv("https_proxy", "socks5://user:secret@proxy:1080")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(Misconfigured, match=r"^the proxy socks5://proxy:1080 does not speak HTTP"):
+        connect.by_url("https://api.example")
 
 
 def test_the_pool_is_what_the_access_says() -> None:
@@ -253,6 +273,8 @@ def test_a_kubeconfig_with_more_is_left_to_kubernetes(tmp_path: Path, more: dict
     assert plain.read(str(plain_config(tmp_path, "http://x", **more)), None) is None
     other = plain_config(tmp_path, "http://x")
     other.write_text(other.read_text().replace('"Config"', '"Other"'))
+    assert plain.read(str(other), None) is None
+    other.write_text(other.read_text().replace('"Other"', '"Config"').replace('"only"', "null"))
     assert plain.read(str(other), None) is None
 
 

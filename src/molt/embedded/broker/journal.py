@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from datetime import UTC, datetime
@@ -38,9 +39,12 @@ class Journal:
         self.say(level="error", reason=reason, **more)
 
     def say(self, **fields: object) -> None:
-        """Write one line with the time and `fields`; strings are escaped, so that a line stays a line."""
+        """Write one line with the time and `fields`; strings are escaped, so that a line stays a line.
+
+        A log that cannot be written is no reason to fail: on a full disk a delivery would lose its thread.
+        """
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
-        with self._turn:
+        with self._turn, contextlib.suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()
 

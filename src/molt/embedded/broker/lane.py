@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import threading
 import time
@@ -63,8 +64,10 @@ class Lane:
         self._changed.notify(wanted)
         if wanted > self._idle and len(self._threads) < self._width:
             name = f"{self._name}-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=self._run, name=name, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._run, name=name, daemon=True)
+            with contextlib.suppress(RuntimeError):  # the system has no more: those there are go on, the next put tries
+                thread.start()
+                self._threads.append(thread)
 
     def _run(self) -> None:
         while (number := self._take()) is not None:

@@ -71,6 +71,20 @@ def _nothing(_: int) -> None:
     """Wait for the disk."""
 
 
+@dataclass(slots=True)
+class _Number:
+    """The number that one event was told to have: a change that is run again, outside its group, keeps it."""
+
+    early: Early
+    told: int = 0
+
+    def tell(self, number: int) -> None:
+        """Tell it, once."""
+        if not self.told:
+            self.told = number
+            self.early(number)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A delivery: the event's number and the trigger's `namespace/name`."""
@@ -135,16 +149,18 @@ class Store:
 
     def accept(self, arrival: Arrival, early: Early = _nothing) -> int:
         """Take an event with its deliveries; return its number, which `early` is told before the disk has it."""
-        return self._database.commit(lambda connection: self._insert(connection, arrival, None, early))
+        number = _Number(early)
+        return self._database.commit(lambda connection: self._insert(connection, arrival, None, number))
 
     def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = _nothing) -> int | None:
         """Settle a delivery as done and take the reply, both or neither; return its number. `early`: as above."""
+        number = _Number(early)
 
         def change(connection: sqlite3.Connection) -> int | None:
             if not connection.execute(_FINISH, key.values(**tried.values())).rowcount:
                 return None
             connection.execute(_RELEASE, key.values())
-            return self._insert(connection, reply, key, early) if reply else None
+            return self._insert(connection, reply, key, number) if reply else None
 
         return self._database.commit(change)
 
@@ -199,9 +215,11 @@ class Store:
         limits = {"keep": keep, "since": since, "batch": batch}
         return self._database.commit(lambda connection: _forget(connection, limits))
 
-    def _insert(self, connection: sqlite3.Connection, arrival: Arrival, cause: Key | None, early: Early) -> int:
+    def _insert(self, connection: sqlite3.Connection, arrival: Arrival, cause: Key | None, number: _Number) -> int:
         """Insert an event. Its number was never given before, not even to one that the disk did not take."""
-        self._last = seq = max(self._last, int(connection.execute(_LAST).fetchone()[0])) + 1
+        last = int(connection.execute(_LAST).fetchone()[0])
+        seq = number.told or max(self._last, last) + 1
+        self._last = max(self._last, seq)
         attributes = arrival.message.attributes
         content = (json.dumps(dict(attributes)), arrival.message.data, arrival.hops, time.time())
         parent = (cause.event, cause.event, cause.trigger) if cause else (None, None, None)
@@ -209,7 +227,7 @@ class Store:
         connection.execute(_INSERT, (*names, *content, *parent, len(arrival.triggers)))
         rows = [(seq, trigger) for trigger in arrival.triggers]
         connection.executemany("INSERT INTO deliveries (event, trigger) VALUES (?, ?)", rows)
-        early(seq)
+        number.tell(seq)
         return seq
 
     def _run(self, statement: str, values: dict[str, object]) -> None:
