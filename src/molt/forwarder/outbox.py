@@ -117,7 +117,8 @@ class Outbox:
                 "UPDATE alerts SET priority = ?, reason = ?, tries = tries + 1 WHERE seq = ? AND repeats = ?",
                 (REJECTED, reason, waiting.seq, waiting.repeats),
             )
-            connection.execute("DELETE FROM seen WHERE id = ?", (waiting.id,))
+            if done.rowcount:
+                connection.execute("DELETE FROM seen WHERE id = ?", (waiting.id,))
             room.count(connection, rejected=done.rowcount)
 
         self._spool.tables.commit(change)

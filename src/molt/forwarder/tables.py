@@ -96,7 +96,8 @@ class Tables:
     def close(self) -> None:
         """Commit what was handed in, and let another have the file."""
         self._committer.close()
-        self._reader.close()
+        with self._reading:  # SQLite's own code crashes when a connection is closed that is in use
+            self._reader.close()
         self._lock.close()
 
     def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:

@@ -138,7 +138,13 @@ class Tail:
     def run(self) -> None:
         """Follow it until stopped."""
         while not self._reader.stop.is_set():
-            if not self.turn():
+            try:
+                busy = self.turn()
+            except OSError as error:  # a network file system lost it, mostly: it is opened anew, where it was read to
+                log.write("error", FUNCTION, message=f"{self._path}: {error.strerror}")
+                self.close()
+                busy = False
+            if not busy:
                 self._reader.stop.wait(_WAIT)
         self.close()
 
@@ -163,7 +169,10 @@ class Tail:
         return self._is_left() and self._leave()
 
     def _pass(self, chunk: bytes, *, last: bool = False) -> bool:
-        return self._reader.give(self._lines.feed(chunk, last=last), self._mark)
+        if not self._reader.give(self._lines.feed(chunk, last=last), self._mark):
+            return False
+        self._position = self._mark(self._lines.offset)
+        return True
 
     def _open(self) -> bool:
         """Open the file that the position is of, wherever it is now; else the one that has the name."""

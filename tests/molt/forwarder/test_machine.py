@@ -39,6 +39,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.gone: set[str] = set()  # dropped, or a repeat that a later one stands for: `take` looks at which
         self.told: Counter[str] = Counter()
         self.air: list[Waiting] = []
+        self.refused: set[str] = set()
         self._open()
 
     def _open(self) -> None:
@@ -105,6 +106,8 @@ class SpoolMachine(RuleBasedStateMachine):
             *list(self.acknowledged)[-ROWS:],
             *(name for name, urgency in self._rows().items() if urgency < REJECTED),
         }
+        if not (known := known - self.refused):
+            return
         made = self.acknowledged[data.draw(st.sampled_from(sorted(known)))]
         before = self.outbox.status()
         self.spool.take([made])
@@ -137,6 +140,8 @@ class SpoolMachine(RuleBasedStateMachine):
             self.outbox.failed(waiting, 5.0, "500")
         else:
             self.outbox.refused(waiting, "400")
+            if self._rows().get(waiting.id) == REJECTED:
+                self.refused.add(waiting.id)  # it may come again, and is no longer known
 
     @rule()
     def tell(self) -> None:

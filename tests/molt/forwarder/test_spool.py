@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -477,6 +478,19 @@ def test_nobody_else_reads_the_spool(opened: Opened, tmp_path: Path) -> None:
     found = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir() if path.suffix != ".lock"}
     assert {"spool": 0, "spool-wal": 0, "spool-shm": 0} == found
     spool.close()
+
+
+def test_closing_waits_for_who_reads(opened: Opened) -> None:
+    """A connection that is closed in the middle of a look takes the process along."""
+    spool, outbox = opened()
+    with spool.tables.reader() as connection:
+        closing = threading.Thread(target=spool.close)
+        closing.start()
+        closing.join(0.2)
+        assert [(1,)] == connection.execute("SELECT 1").fetchall()
+    closing.join()
+    with pytest.raises(StoreError, match="cannot be read"):
+        outbox.waits()
 
 
 def test_one_forwarder_has_the_spool(opened: Opened) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -333,7 +334,7 @@ def test_stopping_while_the_spool_is_full(following: Following, monkeypatch: pyt
     following.path.rename(following.path.with_suffix(".1"))
     following.write("2")
     tail.run()
-    assert not tail.turn()
+    assert [True, False] == [tail.turn(), tail.turn()], "the old file first, of which nothing was taken"
     tail.close()
     assert following.spool.position(str(following.path)) is None
 
@@ -354,6 +355,32 @@ def test_a_tail_in_a_thread(following: Following, monkeypatch: pytest.MonkeyPatc
     following.stop.set()
     thread.join()
     following.tail.close()
+
+
+def test_a_file_that_cannot_be_read_is_opened_anew(
+    following: Following, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A network file system loses files under way: reading goes on where it was, and not from the start."""
+    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    following.write("1")
+    assert ["1"] == following.read()
+    following.spool.tables.commit(lambda connection: connection.execute("DELETE FROM seen").rowcount)
+    turn, failures = following.tail.turn, [OSError(errno.ESTALE, "Stale file handle")]
+
+    def failing() -> bool:
+        if failures:
+            raise failures.pop()
+        busy = turn()
+        following.stop.set()
+        return busy
+
+    monkeypatch.setattr(following.tail, "turn", failing)
+    following.write("2")
+    following.tail.run()
+    waiting = following.outbox.claim()
+    assert waiting
+    assert ("2", None) == (waiting.id, following.outbox.claim())
+    assert "Stale file handle" in capsys.readouterr().out
 
 
 def _piped(*chunks: bytes) -> io.BufferedReader:
