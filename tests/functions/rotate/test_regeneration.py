@@ -209,6 +209,17 @@ def test_who_does_not_get_on_with_the_new_value_gets_the_former_one_back(vault: 
     assert warning in _events(vault)
 
 
+def test_on_the_way_back_each_is_waited_for_too(vault: Vault) -> None:
+    """What was restarted again is on the move; nothing holds it up."""
+    vault.broken = {"web"}
+    while marks.PUT_BACK_AT not in vault.notes:
+        tick(vault)
+    vault.readiness = timedelta(minutes=3)
+    told = [told_of_secret(vault) for _ in range(3)]
+    assert ("moving", "StatefulSet/db restarts") in told
+    assert ("moving", "its former values are back: StatefulSet/db has 0 of 2 pods Ready") in told
+
+
 def test_what_was_put_back_in_time_needs_no_other_restart() -> None:
     """The restart was undone after that, by the same tick: its pods have read the former value."""
 
