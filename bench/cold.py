@@ -68,6 +68,7 @@ def start(kind: str, nowhere: Path) -> tuple[float, float]:
         "uncompiled": ["-c", TYPED],
     }
     environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "MOLT_API_URL": "http://127.0.0.1:1"}
+    environment |= {"MOLT_SIGNING_KEY": "0" * 64, "MOLT_CLUSTER": "bench"}
     if kind == "uncompiled":
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(nowhere)}
     began = time.monotonic()
