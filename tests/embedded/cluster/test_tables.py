@@ -135,10 +135,8 @@ def test_how_a_rotation_policy_stands() -> None:
     shown = table(kind, [{"metadata": META, "spec": spec, **said}], {}, NOW)
     row = dict(zip((one["name"] for one in shown["columnDefinitions"]), shown["rows"][0]["cells"], strict=True))
     wide = {one["name"] for one in shown["columnDefinitions"] if one["priority"]}
-    assert {name: row[name] for name in wide} == {
-        **{"Every": "1h", "Min": None, "Max": None, "Attacked": None},
-        **{"Last": "3m", "Reason": "PodsBlocked"},
-    }
+    expected = {"Every": "1h", "Min": None, "Max": None, "Attacked": None, "Last": "3m", "Reason": "PodsBlocked"}
+    assert expected == {name: row[name] for name in wide}
     assert ["x", "Enforce", "Replace", "False", 12, 3, 1, 2, "3h", "2026-11-01T13:00:00Z", "60s"] == [
         cell for name, cell in row.items() if name not in wide
     ]
