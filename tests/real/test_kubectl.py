@@ -134,7 +134,8 @@ def test_get_rotation_policies(installed: Kubectl, tmp_path: Path) -> None:
     assert ["web", "DryRun", "Replace", "False", "3", "2", "1", "2"] == row.split()[:8]
     assert "2026-11-24T12:30:00Z" == row.split()[9]
     wide = [line.split() for line in installed("get", "rtp", "-n", "default", "-o", "wide").splitlines()]
-    assert [*columns[:3], "EVERY", "MIN", "MAX", *columns[3:9], "LAST", "NEXT", "REASON", "AGE"] == wide[0]
+    before, after = [*columns[:3], "EVERY", "MIN", "MAX", "READY", "ATTACKED"], ["LAST", "NEXT", "REASON", "AGE"]
+    assert [*before, *columns[4:9], *after] == wide[0]
     assert ["web", "DryRun", "Replace", "30m", "1h", "False", "3", "2", "1", "2"] == wide[1][:10]
     assert "PodsBlocked" in wide[1]
 
