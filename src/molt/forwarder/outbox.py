@@ -117,8 +117,7 @@ class Outbox:
                 "UPDATE alerts SET priority = ?, reason = ?, tries = tries + 1 WHERE seq = ? AND repeats = ?",
                 (REJECTED, reason, waiting.seq, waiting.repeats),
             )
-            if done.rowcount:
-                connection.execute("DELETE FROM seen WHERE id = ?", (waiting.id,))
+            connection.execute("DELETE FROM seen WHERE id = ? AND ? > 0", (waiting.id, done.rowcount))
             room.count(connection, rejected=done.rowcount)
 
         self._spool.tables.commit(change)

@@ -65,8 +65,7 @@ class Sender:
                 busy = False
             if not busy:
                 with self._state:
-                    if not self._stopping:
-                        self._state.wait(_IDLE)
+                    self._state.wait(0 if self._stopping else _IDLE)
 
     def turn(self, post: Post) -> bool:
         """Try one alert, or tell of one batch of drops; return whether one may go on at once."""
