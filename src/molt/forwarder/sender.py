@@ -57,7 +57,7 @@ class Sender:
 
     def run(self, post: Post) -> None:
         """Send by `post` until stopped."""
-        while not self._stopping:
+        while not self._stops():
             try:
                 busy = self.turn(post)
             except StoreError as error:
@@ -65,7 +65,10 @@ class Sender:
                 busy = False
             if not busy:
                 with self._state:
-                    self._state.wait(0 if self._stopping else _IDLE)
+                    self._state.wait(_IDLE * (not self._stops()))
+
+    def _stops(self) -> bool:
+        return self._stopping  # another thread may have set it since the last look
 
     def turn(self, post: Post) -> bool:
         """Try one alert, or tell of one batch of drops; return whether one may go on at once."""
