@@ -43,7 +43,7 @@ chaos: $(STAMP) ## Kill, break, fill and set back what there is while alerts pas
 	$(BIN)/python -m chaos --alerts $(ALERTS)
 
 fuzz: $(STAMP) ## Give the servers INPUTS (50,000) inputs that nobody would send on purpose
-	$(BIN)/python -m chaos.fuzz --inputs $(INPUTS)
+	$(BIN)/python -m chaos.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 nightly: INPUTS := 1000000
 nightly: fuzz chaos ## Try a million inputs, and all of chaos

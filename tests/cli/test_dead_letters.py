@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from molt import dead_letters
+from molt import dead_letters, seal
 from molt.cli.dead_letters import count
 from molt.cli.resend import post, resend
 from molt.cluster.resources import DEAD_LETTERS
 from molt.dead_letters import NAMESPACE, DeadLetter
-from molt.events import Event
+from molt.events import Event, parse
 from molt.outcome import RefusedEvent
 from tests.cli.conftest import Molt
 from tests.cli.door import FakeDoor
@@ -261,3 +262,24 @@ def test_a_forgery_is_not_sent(cluster: RunningCluster, box: Box, door: FakeDoor
     assert (False, "altered since it was signed") == (sent.sent, sent.reason)
     assert [name] == box.names()
     assert [] == events(door)
+
+
+def test_who_knows_the_key_sends_it_signed_anew(
+    molt: Molt, context: str, box: Box, door: FakeDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The functions take it again, a year later; who does not know the key is told."""
+    settings = {seal.KEY: "k" * 32, seal.CLUSTER: "here"}
+    known = seal.of(settings)
+    event = Event("e1", "/molt/detect-router", "io.molt-project.x", {}, extensions={"remedy": "rotate"})
+    box.keep(known.sign(event, NOW))
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    sent = molt("dead-letters", "retry", "--all", "--context", context, "--broker", door.url("molt/default"), "--json")
+    assert (0, "", [True]) == (sent.code, sent.err, [one["sent"] for one in sent.json])
+    ((_, headers, data),) = door.got
+    known.check(parse(headers, json.dumps(data).encode()), datetime.now(UTC))
+    box.put()
+    for name in settings:
+        monkeypatch.delenv(name)
+    arguments = ("--all", "--context", context, "--broker", door.url("molt/default"), "--json")
+    assert "not signed anew" in molt("dead-letters", "retry", *arguments).err
