@@ -105,21 +105,26 @@ def mutated(data: Any, dice: random.Random) -> Any:
     """Return the data with one value, wherever it is, replaced, taken out, added or moved."""
     places = list(_places(data))
     if not places or not dice.randrange(50):
-        return dice.choice(HOSTILE)
+        return _hostile(dice)
     holder, key = dice.choice(places)
     match dice.randrange(5):
         case 0 | 1:
-            holder[key] = dice.choice(HOSTILE)
+            holder[key] = _hostile(dice)
         case 2:
             del holder[key]
         case 3:
             other, name = dice.choice(places)
             holder[key] = copy.deepcopy(other[name])
         case _ if isinstance(holder, dict):
-            holder[str(dice.choice(HOSTILE))] = holder[key]
+            holder[str(_hostile(dice))] = copy.deepcopy(holder[key])
         case _:
-            holder.extend([holder[key]] * dice.choice((1, 50, 600)))
+            holder.extend(copy.deepcopy(holder[key]) for _ in range(dice.choice((1, 50, 600))))
     return data
+
+
+def _hostile(dice: random.Random) -> Any:
+    """Return a value of its own: what is put into it later is in no other input."""
+    return copy.deepcopy(dice.choice(HOSTILE))
 
 
 def _places(data: Any) -> Iterator[tuple[Any, Any]]:
@@ -206,7 +211,7 @@ def _socket(port: int, one: Input) -> int:
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + one.body)
         answer = connection.makefile("rb").readline()
-    return int(answer.split()[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+    return int(answer.split()[1]) if answer.startswith(b"HTTP/1.") else 0
 
 
 @contextlib.contextmanager
