@@ -56,11 +56,7 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
     pods = survey.pods(cluster, of)
     lack = f"{of} has a rollout in progress" if restart.rolls(of) else of.short(pods, now)
     if lack is None:
-        well = at is not None
-        if at is not None:
-            notice.post(cluster, notice.restarted(of, at, now))
-        end = "reconfigured" if reconfigure.is_one(of.top) else "restarted"
-        return _end(cluster, of, *(("acted", end) if well else ("skipped", "as before its restart")), well=well)
+        return _finish(cluster, of, at, now)
     if at is None:
         return _return(cluster, of, pods, now, lack)
     trouble = cause(of, pods, now)
@@ -69,6 +65,14 @@ def _go_on(cluster: Cluster, of: Fleet, now: datetime) -> tuple[str, str]:
     if marks.annotations_of(of.top).get(marks.RESTARTED_TEMPLATE) != restart.digest(of.top):
         return _end(cluster, of, "skipped", f"somebody has changed it since its restart: {trouble}")
     return _undo(cluster, of, at, now, trouble)
+
+
+def _finish(cluster: Cluster, of: Fleet, at: str | None, now: datetime) -> tuple[str, str]:
+    """End what all is well with: the restart of the time `at`, or, None, the way back from one."""
+    if at is None:
+        return _end(cluster, of, "skipped", "as before its restart")
+    notice.post(cluster, notice.restarted(of, at, now))
+    return _end(cluster, of, "acted", "reconfigured" if reconfigure.is_one(of.top) else "restarted", well=True)
 
 
 def _undo(cluster: Cluster, of: Fleet, at: str, now: datetime, trouble: str) -> tuple[str, str]:
