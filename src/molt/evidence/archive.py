@@ -76,7 +76,7 @@ class Archive:
         repeat after a kill anywhere, and at the same time as others. Raises BadBundle for one that was altered,
         TemporaryError when others were always first, and what `collect` and the store raise.
         """
-        data, seen = self.file(name), self._last()
+        seen, data = self._last(), self.file(name)  # in this order: a bundle that is not there has no entry so far
         if data is None:
             fresh = collect()
             if self._objects.create(f"{BUNDLES}{name}.tar.gz", fresh):
