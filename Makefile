@@ -40,7 +40,10 @@ quick: $(STAMP) ## Run the tests that start neither a control plane nor a whole 
 	  --ignore tests/end_to_end --ignore tests/cli --ignore tests/embedded/runtime
 
 chaos: $(STAMP) ## Kill, break, fill and set back what there is while alerts pass: nothing is lost, nothing is done twice
-	$(BIN)/python -m chaos --alerts $(ALERTS)
+	$(BIN)/python -m testbed $(TESTBED)
+	$(BIN)/python -m chaos --alerts $(ALERTS) --json .bench.json
+	$(BIN)/python -m chaos api --cluster real --alerts $(ALERTS) --json .bench.json
+	$(BIN)/python -m chaos.forwarder --json .bench.json
 
 fuzz: $(STAMP) ## Give the servers INPUTS (50,000) inputs that nobody would send on purpose
 	$(BIN)/python -m chaos.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))

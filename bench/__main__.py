@@ -40,7 +40,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=report.FILE)
     parser.add_argument("--small", action="store_true", help="sizes that tell little, in a few minutes")
     options = parser.parse_args()
-    options.json.unlink(missing_ok=True)
     failed, began = list[str](), time.monotonic()
     for name, *where in FULL:
         if "real" in where and (lacking := stage.not_built()):

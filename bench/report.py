@@ -26,12 +26,12 @@ FILE = Path(".bench.json")
 FOLDER = Path("docs")
 WORDS = {True: "yes", False: "NO", None: "-"}
 COLUMNS = ("what", "ours", "peer", "ratio", "unit", "goal", "met")
-ORDER = ("warm", "burst", "cold", "storm", "footprint")
+ORDER = ("warm", "burst", "cold", "storm", "footprint", "chaos", "chaos-forwarder")
 HEAD = """# Performance
 
-Made by `python -m bench.report` of what `make bench` measured; do not edit. Times are wall-clock times of whole
-processes over loopback, with the broker's disk flushed at each step. "Floor" and peers were measured in the same run,
-in turns with ours. A goal that was missed says so, and why.
+Made by `python -m bench.report` of what `make bench` and `make chaos` found; do not edit. Times are wall-clock times of
+whole processes over loopback, with the broker's disk flushed at each step. "Floor" and peers were measured in the same
+run, in turns with ours. A goal that was missed says so, and why.
 """
 
 
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     runs = read(chosen.file)
     if not runs:
-        sys.exit(f"{chosen.file} has no runs: `make bench` makes them")
+        sys.exit(f"{chosen.file} has no runs: `make bench` and `make chaos` make them")
     known = chosen.into / "performance.json"
     merged = {run.key: run for run in [*read(known), *runs]}.values()
     write(known, merged)

@@ -6,13 +6,12 @@
 4. The broker comes back; the forwarder is killed and started once more, in the middle of what it sends.
 5. At the end every alert was acknowledged once, is acted on once, and every pod is in quarantine for its own alert.
 
-Run: `python -m chaos.forwarder [--alerts N] [--down SECONDS]`. Prints a table, and the same as one line of JSON; exit
-code 1 when an alert was lost or acted on twice.
+Run: `python -m chaos.forwarder [--alerts N] [--down SECONDS] [--json FILE]`; exit code 1 when an alert was lost or
+acted on twice.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import os
@@ -29,6 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bench import report
+from bench.report import Row
 from molt import marks
 from molt.cluster import DEPLOYMENTS, NAMESPACES, PODS, RESPONSE_POLICIES
 from molt.embedded.runtime import ledger
@@ -273,18 +274,32 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
+def run(result: Result, machine: dict[str, Any]) -> report.Run:
+    """Return the result as a run: what must be none, and how long it took."""
+    unheard, lost = result.alerts - result.acknowledged, result.alerts - result.acted_once
+    rows = (
+        Row("alerts not acknowledged", unheard, "", goal="0", met=not unheard),
+        Row("alerts not acted on, once, for their own sake", lost, "", goal="0", met=not lost),
+        Row("pods isolated more than once", result.acted_twice, "", goal="0", met=not result.acted_twice),
+        Row("the slowest acknowledgement", result.slowest_ack_ms, "ms"),
+        Row("from the broker's return until it has every alert", result.forwarded_after, "s"),
+        Row("from the broker's return until every alert is acted on", result.recovered_after, "s"),
+    )
+    title = f"A broker dead for {result.down:.0f} s, and a forwarder killed {result.kills} times"
+    notes = (f"{result.alerts} alerts about as many pods; {result.resent} were sent to the broker a second time.",)
+    return report.Run("chaos-forwarder", title, rows, "embedded", notes=notes, machine=machine)
+
+
 def main() -> int:
     """Run the experiment and print what it found."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.options(__doc__)
     parser.add_argument("--alerts", type=int, default=1000)
     parser.add_argument("--down", type=float, default=60.0, help="seconds for which the broker is dead")
     options = parser.parse_args()
+    machine = report.machine()
     with tempfile.TemporaryDirectory() as folder:
         result = experiment(Path(folder), options.alerts, options.down, _say)
-    rows = {name: getattr(result, name) for name in result.__slots__} | {"passed": result.passed}
-    for name, value in rows.items():
-        print(f"{name:16}  {round(value, 1) if isinstance(value, float) else value}")
-    print(json.dumps(rows))
+    report.tell(run(result, machine), options.json)
     return 0 if result.passed else 1
 
 

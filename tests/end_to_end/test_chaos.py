@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.report import Row
+from chaos import __main__ as chaos
 from chaos.fuzz import inputs, targets
 from chaos.ground import GROUNDS
 from chaos.scenarios import SCENARIOS
@@ -30,6 +32,20 @@ def test_a_real_api_server_is_restarted(tmp_path: Path) -> None:
     """The same, with a control plane of its own, whose API server is killed again and again."""
     with GROUNDS["real"](tmp_path) as ground:
         _holds(SCENARIOS["api"](ground, tmp_path, ALERTS, PODS))
+
+
+def test_what_must_be_none_is_told_by_name() -> None:
+    """The row of a scenario, with and without it."""
+    none = dict.fromkeys(chaos.BAD, 0)
+    reckoning = {"alerts": 9, "fates": {"acted": 2, "skipped": 7}, "faults": 3, "seconds": 4}
+    said = "9 alerts (2 acted, 7 skipped), 3 faults, 4 s"
+    assert (0, True, said) == _told(chaos.row("kills", {**reckoning, **none}))
+    told = f"{said}; 1 lost; 2 doubled"
+    assert (3, False, told) == _told(chaos.row("kills", {**reckoning, **none, "lost": 1, "doubled": 2}))
+
+
+def _told(row: Row) -> tuple[float, bool | None, str]:
+    return row.ours, row.met, row.note
 
 
 def test_no_input_breaks_a_server() -> None:
