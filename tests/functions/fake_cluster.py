@@ -203,9 +203,9 @@ class FakeCluster(Cluster):
         return found
 
     def list_within(
-        self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = ""
+        self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = "", cached: bool = False
     ) -> list[Object]:
-        found = self.list(resource, namespace, fields=fields)
+        found = self.list(resource, namespace, fields=fields, cached=cached)
         size = len(json.dumps(found))
         if size > most:
             raise TooLarge(f"the answer has {size} bytes")
@@ -219,6 +219,7 @@ class FakeCluster(Cluster):
         labels: str = "",
         fields: str = "",
         trim: Callable[[Object], Object] | None = None,
+        cached: bool = False,
     ) -> list[Object]:
         self._asked("list", resource, namespace)
         items = [

@@ -1,6 +1,8 @@
 """An alert comes in, a routing slip goes out, or a reason why nobody is to act.
 
-Calls to the API, in this order and no more than needed: the policies, the pod, its namespace.
+Calls to the API, in this order and no more than needed: the policies, the pod, the policy that answers, the namespace.
+The policies come from the API server's cache, which a burst of alerts does not wait for. The one that acts is looked at
+once more: when it was switched to DryRun, the very next alert is rehearsed.
 """
 
 from __future__ import annotations
@@ -49,13 +51,16 @@ def handle(
     protected = guard.protected_namespace(alert.namespace) if alert.namespace else None
     if objection := protected or repeats.reason(alert, clock.now()):
         return Ignored(objection)
-    known = policies.read(cluster, clock, parsed or Parsed())
+    known = policies.read(cluster, clock, parsed := parsed or Parsed(), cached=True)
     if reason := routes.hopeless(alert, known):
         return Ignored(reason)
     pod = resolve.find(alert, cluster, clock.now())
     if isinstance(pod, str):
         return Ignored(pod)
     route = routes.route(alert, known, pod)
+    if not isinstance(route, str) and not policies.stands(route.policy, cluster):
+        known = policies.read(cluster, clock, parsed)
+        route = routes.route(alert, known, pod)
     if isinstance(route, str):
         return Ignored(route)
     if objection := _exempt(pod["metadata"]["namespace"], cluster):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detect_router import FUNCTION
 from molt import log, timestamps
-from molt.cluster import RESPONSE_POLICIES
+from molt.cluster import RESPONSE_POLICIES, NotFound
 from molt.outcome import MoltError
 from molt.policy import PolicyError
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 CONDITION: Final = "Accepted"
 
 
-def read(cluster: Cluster, clock: Clock, parsed: Parsed) -> list[ResponsePolicy]:
-    """Return the valid policies, read anew: one that was switched to DryRun must rehearse from the next alert on.
+def read(cluster: Cluster, clock: Clock, parsed: Parsed, *, cached: bool = False) -> list[ResponsePolicy]:
+    """Return the valid policies, the latest, or as the API server's cache has them (molt.cluster.options.freshness).
 
     Raises what the list raises; that a status cannot be written is logged and no more.
     """
     policies = []
-    for obj in cluster.list(RESPONSE_POLICIES):
+    for obj in cluster.list(RESPONSE_POLICIES, cached=cached):
         problem = None
         try:
             policies.append(parsed.parse(obj))
@@ -40,6 +40,17 @@ def read(cluster: Cluster, clock: Clock, parsed: Parsed) -> list[ResponsePolicy]
         if condition := verdict(obj, problem, timestamps.render(clock.now())):
             _write(cluster, obj, condition)
     return policies
+
+
+def stands(policy: ResponsePolicy, cluster: Cluster) -> bool:
+    """Tell whether a policy of the cache still says the same; one that acts must, one that rehearses is not asked."""
+    if policy.mode == "DryRun":
+        return True
+    try:
+        metadata = cluster.metadata(RESPONSE_POLICIES, policy.name)["metadata"]
+    except NotFound:
+        return False
+    return (policy.uid, policy.generation) == (metadata.get("uid"), metadata.get("generation", 0))
 
 
 def verdict(obj: Mapping[str, Any], problem: str | None, now: str) -> dict[str, Any] | None:

@@ -55,4 +55,4 @@ class Recent:
 
 def leaks_of_node(cluster: Cluster, node: str) -> tuple[str, ...]:
     """Ask for the node's pods, and return what they say of its network plugin."""
-    return tuple(leaks.of_network(cluster.list_within(ROOM, PODS, fields=f"spec.nodeName={node}")))
+    return tuple(leaks.of_network(cluster.list_within(ROOM, PODS, fields=f"spec.nodeName={node}", cached=True)))

@@ -70,7 +70,7 @@ def _asked(what: str, find: Callable[[], Iterable[str]]) -> Iterator[str]:
 
 
 def _policies(cluster: Cluster, slip: Slip) -> list[dict[str, Any]]:
-    return cluster.list_within(ROOM, NETWORK_POLICIES, slip.target.namespace)
+    return cluster.list_within(ROOM, NETWORK_POLICIES, slip.target.namespace, cached=True)
 
 
 def _annotated(cluster: Cluster, slip: Slip, findings: Iterable[str], *, dry_run: bool) -> tuple[str, ...]:

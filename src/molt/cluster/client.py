@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from molt.cluster import connect
 from molt.cluster.errors import Expired, Request
-from molt.cluster.options import deletion, filled, typed, writing
+from molt.cluster.options import VERSION, deletion, filled, freshness, typed, writing
 from molt.cluster.resources import ACCOUNTS, NODES, PODS, Resource, segment
 from molt.cluster.sender import Sender, path_of
 from molt.cluster.stream import events
@@ -71,15 +71,22 @@ class Cluster(Sender):
         return self._send("get", "GET", resource, namespace, name, accept=METADATA)
 
     def list_within(
-        self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = ""
+        self, most: int, resource: Resource, namespace: str | None = None, *, fields: str = "", cached: bool = False
     ) -> list[dict[str, Any]]:
         """Return the objects as `list` does, from one answer of at most `most` bytes; raises TooLarge beyond that."""
         asked = Request("list", resource.group, resource.plural, namespace)
-        call = Call("GET", path_of(resource, namespace), asked, filled(fieldSelector=fields))
+        call = Call("GET", path_of(resource, namespace), asked, freshness(cached=cached) | filled(fieldSelector=fields))
         return items(asked, self._transport.read(call, self.requests, most + 1), most)
 
     def list(
-        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = "", trim: Trim = None
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        trim: Trim = None,
+        cached: bool = False,
     ) -> list[dict[str, Any]]:
         """Return the objects of a namespace, or of all, that both selectors select, or what `trim` keeps of each.
 
@@ -87,7 +94,7 @@ class Cluster(Sender):
         """
         query = filled(labelSelector=labels, fieldSelector=fields)
         found: list[dict[str, Any]] = []
-        token, page = "", {"limit": str(PAGE)}
+        token, page = "", {"limit": str(PAGE)} | freshness(cached=cached)
         while True:
             try:
                 answer = self._send(
@@ -98,6 +105,7 @@ class Cluster(Sender):
                     raise
                 found, token, page = [], "", {}
                 continue
+            page.pop(VERSION, None)  # with `continue` the API refuses it
             found += [trim(obj) if trim else obj for obj in answer.get("items") or []]
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:

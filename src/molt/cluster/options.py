@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Trim = Callable[[dict[str, Any]], dict[str, Any]] | None
 
+VERSION: Final = "resourceVersion"
 MANAGER: Final = "molt"  # field manager of creates and merges; `apply` names its own
 
 
@@ -31,6 +32,16 @@ class LogLimits:
 def filled(**query: str) -> dict[str, str]:
     """Return the parameters that have a value."""
     return {key: value for key, value in query.items() if value}
+
+
+def freshness(*, cached: bool) -> dict[str, str]:
+    """Return the query parameters that say how fresh a list must be.
+
+    `cached`: as the API server's watch cache has it, normally milliseconds old. Without, it is the latest: the API
+    server asks etcd how far it is, and waits until its cache has got there, up to 100 ms when another list of that kind
+    has just waited (KEP-2340; `progressRequestPeriod`).
+    """
+    return {VERSION: "0"} if cached else {}
 
 
 def writing(*, dry_run: bool, manager: str = MANAGER) -> dict[str, str]:

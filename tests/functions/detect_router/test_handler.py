@@ -1,6 +1,6 @@
 """From the alert to the routing slip, with the calls each case costs.
 
-routed          3 calls  policies, pod, namespace
+routed          4 calls  policies, pod, policy, namespace; 3 when it is only rehearsed
 no pod          1 call   policies
 no policy       1 call   policies
 not yet         2 calls  policies, pod; again at each of the broker's tries while the alert is fresh
@@ -35,18 +35,19 @@ from tests.functions.detect_router.world import (
 
 TRIGGER = Path(__file__).resolve().parents[3] / "knative/base/triggers/alert-to-detect-router.yaml"
 POLICIES, POD, NAMESPACE = "list responsepolicies", "get pods", "get namespaces"
+POLICY = "get responsepolicies"
 
 
 def handled(world: World, **change: Any) -> Any:
     return handle(event(alert_data(**change)), world, StillClock())
 
 
-def test_a_matched_alert_is_routed_in_three_calls() -> None:
+def test_a_matched_alert_is_routed_in_four_calls() -> None:
     """The slip has the pod by its UID, its Deployment, the policy as it is, and nothing done yet."""
     world = World(policy(limits={"perWorkload": "30%"}), pod(), namespace())
     outcome = handled(world)
     assert isinstance(outcome, Done)
-    assert [POLICIES, POD, NAMESPACE] == world.asked
+    assert [POLICIES, POD, POLICY, NAMESPACE] == world.asked
     routed = outcome.event
     assert routed is not None
     assert ("io.molt-project.alert.routed.v1", "/molt/detect-router", "shop/pod/web-6d5f7c9b8-x7x2p", NOW) == (
@@ -95,6 +96,36 @@ def test_the_mode_is_the_policys() -> None:
     assert "Enforce" == handled(world).event.data["mode"]
 
 
+def test_a_policy_that_stopped_acting_does_so_at_once() -> None:
+    """Though the API server's cache is behind; all are read anew then."""
+    world = World(policy(mode="DryRun"), pod(), namespace())
+    world.behind = [_before(policy())]
+    assert "DryRun" == handled(world).event.data["mode"]
+    assert [POLICIES, POD, POLICY, POLICIES, NAMESPACE] == world.asked
+
+
+def test_a_policy_that_is_gone_answers_no_alert() -> None:
+    """Nor one of that name that came in its place; the next one by order does."""
+    world = World(policy("next", order=9, remedies=[{"tag": {}}]), pod(), namespace())
+    world.behind = [policy()]
+    assert "next" == handled(world).event.data["policy"]["name"]
+    world = World(policy(match={"rules": ["Else"]}), pod(), namespace())
+    world.behind = [policy() | {"metadata": policy()["metadata"] | {"uid": "former"}}]
+    assert f'no policy is for the rule "{RULE}"' == handled(world).reason
+
+
+def test_a_rehearsal_is_not_made_sure_of() -> None:
+    """Nothing comes of it; one that acts since a moment does with the next alert."""
+    world = World(policy(mode="DryRun"), pod(), namespace())
+    assert isinstance(handled(world), Done)
+    assert [POLICIES, POD, NAMESPACE] == world.asked
+
+
+def _before(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the policy as it was before its spec changed."""
+    return obj | {"metadata": obj["metadata"] | {"generation": 2, "resourceVersion": "76"}}
+
+
 @pytest.mark.parametrize(
     ("change", "asked", "reason"),
     [
@@ -115,13 +146,13 @@ def test_the_mode_is_the_policys() -> None:
         ),
         pytest.param(
             {"fields": {"k8s.ns.name": "spared"}},
-            [POLICIES, POD, NAMESPACE],
+            [POLICIES, POD, POLICY, NAMESPACE],
             "namespace spared is exempt by its label molt-project.io/exempt",
             id="an exempt namespace",
         ),
         pytest.param(
             {"fields": {"k8s.ns.name": "ended"}},
-            [POLICIES, POD, NAMESPACE],
+            [POLICIES, POD, POLICY, NAMESPACE],
             "namespace ended could not be checked",
             id="a namespace that is gone",
         ),

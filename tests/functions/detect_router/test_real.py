@@ -97,7 +97,7 @@ def test_the_account_may_do_just_what_the_router_does(
     assert isinstance(outcome, Done)
     assert outcome.event is not None
     assert running["metadata"]["uid"] == outcome.event.data["target"]["uid"]
-    assert ["list", "patch", "get", "get"] == [request.verb for request in router.requests]
+    assert ["list", "patch", "get", "get", "get"] == [request.verb for request in router.requests]
 
     (condition,) = admin.get(RESPONSE_POLICIES, "broken")["status"]["conditions"]
     assert ("Accepted", "False", "Invalid") == (condition["type"], condition["status"], condition["reason"])

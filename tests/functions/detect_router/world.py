@@ -40,6 +40,8 @@ class World(Cluster):
         self.objects = {self._key(obj["kind"], obj["metadata"]): obj for obj in objects}
         self.requests: list[Request] = []
         self.failure = failure
+        self.behind: list[dict[str, Any]] | None = None
+        """What the API server's cache has for every list that may come from it; None: it is up to date."""
 
     @staticmethod
     def _key(kind: str, metadata: dict[str, Any]) -> tuple[str, str, str]:
@@ -57,12 +59,24 @@ class World(Cluster):
         except KeyError:
             raise NotFound(f"{name} not found") from None
 
+    def metadata(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """Return the object's metadata alone."""
+        return {"metadata": self.get(resource, name, namespace)["metadata"]}
+
     def list(  # type: ignore[override]  # the router trims nothing
-        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        cached: bool = False,
     ) -> list[dict[str, Any]]:
-        """Return the objects that one equation of fields selects."""
+        """Return the objects that one equation of fields selects; those of the cache, where it is behind."""
         assert not labels
         self._ask("list", resource, namespace)
+        if cached and self.behind is not None:
+            return self.behind
         path, _, value = fields.partition("=")
         return [
             obj

@@ -261,6 +261,16 @@ def test_a_checkpoint_is_asked_of_the_kubelet_once(cluster: Cluster, stub: Stub)
     assert [Request("create", "", "nodes/proxy")] * 2 == cluster.requests
 
 
+def test_a_list_of_the_cache(cluster: Cluster, stub: Stub) -> None:
+    """It says so once: with `continue` the API server refuses a resourceVersion."""
+    page = b'{"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "web-0"}}]}'
+    stub.will(answer(page), answer(b'{"items": []}'))
+    assert [POD] == cluster.list(PODS, "shop", cached=True)
+    assert [{"limit": "500", "resourceVersion": "0"}, {"limit": "500", "continue": "more"}] == [
+        seen.query for seen in stub.seen
+    ]
+
+
 def test_a_list_within_bounds(cluster: Cluster, stub: Stub) -> None:
     """As many bytes as there is room for, and not one more; what is no list is no answer."""
     body = b'{"items": [{"metadata": {"name": "web-0"}}]}'
@@ -269,5 +279,6 @@ def test_a_list_within_bounds(cluster: Cluster, stub: Stub) -> None:
     assert {"fieldSelector": "spec.nodeName=n"} == stub.seen[0].query
     with pytest.raises(TooLarge, match=f"list pods in namespace shop: the answer has more than {len(body) - 1} bytes"):
         cluster.list_within(len(body) - 1, PODS, "shop")
-    assert [] == cluster.list_within(99, PODS, "shop")
+    assert [] == cluster.list_within(99, PODS, "shop", cached=True)
+    assert {"resourceVersion": "0"} == stub.seen[2].query
     assert [Request("list", "", "pods", "shop")] * 3 == cluster.requests
