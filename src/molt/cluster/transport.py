@@ -96,7 +96,7 @@ class Transport:
             log.append(call.asked)
             tries += 1
             try:
-                return self._in_flight(call, attempt)
+                return self._in_flight(call, attempt, deadline - self._monotonic())
             except Unavailable as error:
                 pause = self._backoff.pause(tries, self._chance(), error.retry_after)
                 over = tries >= self._backoff.tries or self._monotonic() + pause > deadline
@@ -105,9 +105,15 @@ class Transport:
                     raise
             self._sleep(pause)
 
-    def _in_flight(self, call: Call, attempt: Callable[[], T]) -> T:
-        """Return what `attempt` returns; it takes one place of those that the API server has for us."""
-        sent, refused = self._flights.begin(), False
+    def _in_flight(self, call: Call, attempt: Callable[[], T], patience: float) -> T:
+        """Return what `attempt` returns; it takes one place of those that the API server has for us.
+
+        Raises Unavailable when none is free for `patience` seconds: those who have them hang.
+        """
+        sent, refused = self._flights.begin(patience), False
+        if sent is None:
+            reason = f"{call.asked}: not sent: all requests that the API server takes at once wait for an answer"
+            raise Unavailable(reason, untouched=True)
         try:
             with _lost_answers(call.asked):
                 return attempt()
