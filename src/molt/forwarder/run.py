@@ -17,11 +17,12 @@ from molt.forwarder import tls
 from molt.forwarder.broker import Address, Connection
 from molt.forwarder.door import Door
 from molt.forwarder.intake import Intake, item
+from molt.forwarder.lines import Reader, stream
 from molt.forwarder.outbox import Outbox
 from molt.forwarder.sender import FUNCTION, Sender
 from molt.forwarder.settings import STDIN
 from molt.forwarder.spool import Spool
-from molt.forwarder.tail import Reader, Tail, stream
+from molt.forwarder.tail import Tail
 from molt.listening import listen
 
 if TYPE_CHECKING:

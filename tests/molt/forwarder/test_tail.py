@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from molt.commits import StoreError
-from molt.forwarder import tail as tail_module
+from molt.forwarder import lines as lines_module
+from molt.forwarder import rotated
 from molt.forwarder.intake import item
+from molt.forwarder.lines import Lines, Reader, stream
 from molt.forwarder.outbox import Outbox
 from molt.forwarder.room import Limits
 from molt.forwarder.spool import Full, Item, Position, Spool
-from molt.forwarder.tail import Lines, Reader, Tail, stream
+from molt.forwarder.tail import Tail
 from molt.forwarder.wire import LIMIT
 from tests.molt.forwarder.kit import body
 
@@ -230,7 +232,7 @@ def test_an_entry_that_cannot_be_opened_is_not_the_file(following: Following) ->
     following.read()
     position = following.spool.position(str(following.path))
     assert position
-    assert not tail_module._is_the_same(following.path.with_name("gone"), position)
+    assert not rotated._is_the_same(following.path.with_name("gone"), position)
 
 
 def test_a_line_that_is_no_alert_is_kept_and_passed(following: Following, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +263,7 @@ def test_reading_waits_while_the_spool_is_full(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same lines are given again until they are taken; it is said once."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     refusals: list[Exception] = [Full(), StoreError("the disk is full"), Full()]
     taken: list[list[Item]] = []
 
@@ -278,7 +280,7 @@ def test_reading_waits_while_the_spool_is_full(
 
 def test_more_lines_at_once_than_a_spool_can_hold(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are taken in parts, each with its position: waiting for room for all of them would have no end."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     following.spool.limits = Limits(10, 2**26, 0.0)
     names = [str(number) for number in range(35)]
     following.write(*names)
@@ -322,7 +324,7 @@ def test_an_inode_beyond_what_the_spool_can_hold(following: Following, monkeypat
 
 def test_stopping_while_the_spool_is_full(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end does not wait, and the position stays where it was."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
 
     def take(*_: object) -> None:
         following.stop.set()
@@ -341,7 +343,7 @@ def test_stopping_while_the_spool_is_full(following: Following, monkeypatch: pyt
 
 def test_a_tail_in_a_thread(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks again and again until it is stopped."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     thread = threading.Thread(target=following.tail.run)
     thread.start()
     for name in ("1", "2"):
@@ -361,7 +363,7 @@ def test_a_file_that_cannot_be_read_is_opened_anew(
     following: Following, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A network file system loses files under way: reading goes on where it was, and not from the start."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     following.write("1")
     assert ["1"] == following.read()
     following.spool.tables.commit(lambda connection: connection.execute("DELETE FROM seen").rowcount)
@@ -400,7 +402,7 @@ def test_a_pipe_is_read_to_its_end(following: Following) -> None:
 
 def test_a_pipe_is_left_when_stopped(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is read, or while the spool is full."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
 
     def take(*_: object) -> None:
         following.stop.set()
