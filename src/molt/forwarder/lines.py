@@ -60,11 +60,21 @@ class Reader:
         take: Callable[[list[Item], Position | None], None],
         read: Callable[[bytes], Item],
         stop: threading.Event,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
-        """Give to `take` what `read` makes of each line, until `stop`."""
+        """Give to `take` what `read` makes of each line, until `stop`; `lost` counts what nobody will read."""
         self._take = take
         self._read = read
         self.stop = stop
+        self._lost = lost
+
+    def lose(self, what: str) -> None:
+        """Say and count that something is gone before it was read."""
+        log.write("error", FUNCTION, message=what)
+        try:
+            self._lost()
+        except StoreError as error:
+            log.write("error", FUNCTION, message=f"not counted: {error.reason}")
 
     def give(self, lines: list[tuple[bytes, int]], mark: Callable[[int], Position | None]) -> bool:
         """Return whether all were taken, with the `mark` of how far: False when it was stopped while it waited."""

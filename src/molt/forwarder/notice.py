@@ -5,6 +5,8 @@
     id       made of the spool and the batch: a repeat is the same event
     data     {"dropped": N, "since": TIME, "until": TIME, "priorities": {"Notice": N}, "node": NODE}
 
+`unread files` among the priorities counts files, or the rest of them, that were gone before they were read.
+
 It takes no place in the spool: a batch is one row of a table of its own, and there are two at most.
 """
 

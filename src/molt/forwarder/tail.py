@@ -2,14 +2,15 @@
 
 How far a file has been read is committed together with what was read: after a kill nothing is lost and nothing comes
 twice. A file is known by its inode and a hash of how it begins, since inodes are given again. Rotated while nobody was
-looking, it is found by its inode in the same folder, and read to its end first. A writer goes on with the old file
-until it is told to reopen: that is left when the new one has something in it. What a truncation took is lost, and said.
-Of several rotations while nobody was looking only the file that was read last and the newest one are read.
+looking, it is found by its inode in the same folder, and read to its end first, then those that came after it, in their
+order. A writer goes on with the old file until it is told to reopen: that is left when a newer one has something in it.
+What a truncation took, or is packed or gone before it was read, is lost: it is said, and counted as dropped.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from molt import log
@@ -62,7 +63,7 @@ class Tail:
         if chunk:
             return self._pass(chunk)
         if os.fstat(self._file.fileno()).st_size < self._file.tell():
-            log.write("error", FUNCTION, message=f"{self._path} was truncated: what was not read of it is lost")
+            self._reader.lose(f"{self._path} was truncated: what was not read of it is lost")
             self._begin(self._file, 0)
             return True
         return self._is_left() and self._leave()
@@ -81,10 +82,9 @@ class Tail:
         except OSError:
             return False  # it is not there yet, or not for us: `run` looks again
         if self._position and not found:
-            log.write(
-                "error", FUNCTION, message=f"{self._path}: what was read last is gone, with what may have followed"
-            )
-        self._begin(file, self._position.offset if self._position and found else 0)
+            self._reader.lose(f"{self._path}: what was read last is gone, with what may have followed")
+            self._position = None
+        self._begin(file, self._position.offset if self._position else 0)
         return True
 
     def _begin(self, file: FileIO, offset: int) -> None:
@@ -96,21 +96,31 @@ class Tail:
         return rotated.mark(self._path, self._file.fileno(), offset)
 
     def _is_left(self) -> bool:
-        """Tell whether the name belongs to another file now, in which something has been written."""
+        """Tell whether the name belongs to another file now, and something has been written after this one."""
         assert self._file is not None  # noqa: S101 - opened
+        number = self._file.fileno()
         try:
             now = self._path.stat()
         except OSError:
             return False
-        return now.st_ino != os.fstat(self._file.fileno()).st_ino and now.st_size > 0
+        if now.st_ino == os.fstat(number).st_ino:
+            return False
+        return now.st_size > 0 or not all(one.is_packed for one in rotated.later(self._path, number))
 
     def _leave(self) -> bool:
-        """Take what is left of the old file, an unfinished line too, and go on with the new one."""
+        """Take what is left of the old file, an unfinished line too, and go on with the one that came after it."""
         assert self._file is not None  # noqa: S101 - opened
         if chunk := self._file.read(CHUNK):
             return self._pass(chunk)
         if not self._pass(b"", last=True):
             return False
+        later = rotated.later(self._path, self._file.fileno())
+        packed = list(takewhile(lambda one: one.is_packed, later))
+        following = later[len(packed)].open() if len(packed) < len(later) else None
+        for one in packed:
+            self._reader.lose(f"{one.path} was packed before it was read: it is lost")
         self.close()
         self._position = None
+        if following:
+            self._begin(following, 0)
         return True
