@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 FUNCTION = "forwarder"
 _LATER = {"Retry-After": "5"}
 _LISTED = 100
+_EXCERPT = 1024  # bytes of what is refused and not kept, in the log: Falco does not send it again
 _PRIVATE = ("/status", "/rejected")
 _STRANGER = Response(HTTPStatus.UNAUTHORIZED, "the bearer token is wrong", {"WWW-Authenticate": "Bearer"})
 _GZIP = 31  # zlib's window of 32 KiB, in a gzip wrapper
@@ -69,13 +70,18 @@ def item(body: bytes, content: bytes | None = None) -> Item:
         alert = Alert.parse(data)
     except (BadEvent, ValueError) as error:
         reason = error.reason if isinstance(error, BadEvent) else str(error)
-        headers, rendered = events.render(forward.event_of(body))
-        return Item(headers["ce-id"], REJECTED, headers, content or rendered, reason=reason)
+        return _aside(body, reason, content)
     headers, rendered = events.render(forward.of_alert(alert, data))
     if len(rendered) > LIMIT:
         reason = f"the event has {len(rendered)} bytes, more than {LIMIT}"
         return Item(alert.id, REJECTED, headers, rendered, reason=reason)
     return Item(alert.id, int(alert.priority), headers, rendered, window.key(alert))
+
+
+def _aside(body: bytes, reason: str, content: bytes | None = None) -> Item:
+    """Return what is kept of what is no alert, and why. `content`: as it came in."""
+    headers, rendered = events.render(forward.event_of(body))
+    return Item(headers["ce-id"], REJECTED, headers, content or rendered, reason=reason)
 
 
 @dataclass(slots=True)
@@ -90,13 +96,13 @@ class Intake:
 
     def answer(self, request: Request) -> Response:
         """Return the answer to one request, and log a refusal."""
-        letter: str | None = None
+        letter = request.body[:_EXCERPT].decode(errors="replace")
         try:
             response = self._answer(request)
         except BadEvent as error:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if isinstance(error, TooLarge) else HTTPStatus.BAD_REQUEST
             response = Response(status, error.reason)
-            letter = error.letter if isinstance(error, NoAlert) else None
+            letter = error.letter if isinstance(error, NoAlert) else letter
         except Full:
             response = Response(HTTPStatus.TOO_MANY_REQUESTS, "full of alerts that are as urgent", _LATER)
         except StoreError as error:
@@ -154,8 +160,14 @@ class Intake:
         packed = request.headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("identity", "gzip"):
             return Response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-encoding: gzip or none")
-        content = _unpacked(request.body) if packed == "gzip" else request.body
-        found = _read(request.headers, content)
+        content = request.body
+        try:
+            content = _unpacked(content) if packed == "gzip" else content
+            found = _read(request.headers, content)
+        except TooLarge:
+            raise
+        except BadEvent as error:
+            found = _aside(content, error.reason, content)
         self.spool.take([found])
         if found.reason:
             raise NoAlert(found.reason, content)

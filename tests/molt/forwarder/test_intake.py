@@ -144,10 +144,33 @@ def test_an_event_that_would_be_too_large_for_the_broker_is_kept_aside(intake: I
         ({"content_type": "application/cloudevents+json"}, b"{}"),
     ],
 )
-def test_cloudevents_that_are_no_alerts(intake: Intake, headers: dict[str, str], content: bytes) -> None:
-    """What is not of Falco's type is not ours to pass on."""
-    assert 400 == post(intake, content, **headers)[0]
-    assert 0 == status(intake)["received"]
+def test_cloudevents_that_are_no_alerts(
+    intake: Intake, headers: dict[str, str], content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is not of Falco's type is not ours to pass on: it is kept aside, as Falcosidekick does not listen either."""
+    code, text = post(intake, content, **headers)
+    assert 400 == code
+    (line,) = capsys.readouterr().out.splitlines()
+    assert ("refused", text, content.decode()) == tuple(
+        json.loads(line)[name] for name in ("outcome", "reason", "letter")
+    )
+    (kept,) = json.loads(ask(intake, "GET", "/rejected").text)
+    assert (text, content.decode()) == (kept["reason"], kept["body"])
+    assert (0, 1, 1) == tuple(status(intake)[name] for name in ("received", "rejected", "keptAside"))
+
+
+def test_what_is_refused_and_not_kept_leaves_its_beginning_in_the_log(
+    intake: Intake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody sends it again: who looks for an alert that is missing sees that it was here, and why it went."""
+    intake.draining = True
+    content = body("1", note="\x1b[31m" + "x" * 5000)
+    assert 503 == post(intake, content)[0]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "\x1b" not in line
+    assert ("draining", 503, content[:1024].decode()) == tuple(
+        json.loads(line)[name] for name in ("reason", "status", "letter")
+    )
 
 
 def test_gzip(intake: Intake) -> None:
@@ -157,6 +180,7 @@ def test_gzip(intake: Intake) -> None:
     assert 413 == post(intake, gzip.compress(b" " * (LIMIT + 1)), content_encoding="gzip")[0]
     for content in (b"junk", whole[:-9], whole + b"x"):
         assert 400 == post(intake, content, content_encoding="gzip")[0]
+    assert 3 == status(intake)["keptAside"]
     assert 415 == post(intake, b"x", content_encoding="br")[0]
     assert 202 == post(intake, body("3"), content_encoding="identity")[0]
     assert 2 == status(intake)["received"]
