@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from molt import events, timestamps
+from molt.forward import DROPPED
 
 if TYPE_CHECKING:
     from molt.forwarder.outbox import Drops
-
-TYPE = "io.molt-project.alerts.dropped.v1"
 
 
 def render(drops: Drops, node: str) -> tuple[dict[str, str], bytes]:
@@ -37,7 +36,7 @@ def render(drops: Drops, node: str) -> tuple[dict[str, str], bytes]:
         events.Event(
             id=events.deterministic_id(drops.spool, str(drops.batch)),
             source=f"/molt/forwarder/{quote(node, safe='')}",
-            type=TYPE,
+            type=DROPPED,
             data=data,
             time=datetime.fromtimestamp(drops.until, UTC),
         )
