@@ -22,7 +22,7 @@ import pytest
 
 from molt import marks
 from molt.cluster import SECRETS, Conflict, Forbidden, Rejected, Unavailable
-from molt.outcome import Done, PermanentError, Skipped
+from molt.outcome import Done, Skipped
 from rotate import restart
 from rotate.fleet import muster
 from tests.functions.fake_cluster import FakeClock, FakeCluster
@@ -521,9 +521,8 @@ def test_what_the_api_server_refuses_is_explained(vault: Vault, unfit: Callable[
     """It says no more than that it refuses, and nothing of the Secret is read: so it is asked what is wrong."""
     unfit(vault)
     before = json.dumps(vault.secret["data"])
-    with pytest.raises(PermanentError) as refused:
-        handle(TICK, vault, vault.clock)
-    assert (reason, before) == (refused.value.reason, json.dumps(vault.secret["data"]))
+    assert [("db", "refused", reason)] == trail(handle(TICK, vault, vault.clock))
+    assert before == json.dumps(vault.secret["data"])
 
 
 @pytest.mark.parametrize(
@@ -580,8 +579,8 @@ def test_who_lets_nobody_write_a_secret_is_quoted(vault: Vault) -> None:
         raise Rejected('admission webhook "secrets.shop" denied the request: not on Mondays')
 
     vault.patch_blindly = refuse  # type: ignore[method-assign]
-    with pytest.raises(PermanentError, match="not on Mondays"):
-        handle(TICK, vault, vault.clock)
+    outcome, reason = told_of_secret(vault)
+    assert ("refused", True) == (outcome, "not on Mondays" in reason)
     assert 2 == vault.asked().count("patch secrets")
 
 
@@ -597,15 +596,18 @@ def test_a_protected_namespace_is_left(vault: Vault) -> None:
 
 
 def test_without_the_right_it_says_who_gives_it(vault: Vault) -> None:
-    """In the words that one types."""
+    """In the words that one types, and in the policy's status: no tick dies for what one owner left out."""
     vault.failing["get", "secrets"] = Forbidden("not allowed to get secrets")
-    with pytest.raises(PermanentError) as refused:
-        handle(TICK, vault, vault.clock)
+    outcome = handle(TICK, vault, vault.clock)
+    assert isinstance(outcome, Skipped)
+    ((_, word, said),) = trail(outcome)
+    (held,) = vault.objects["rotationpolicies", "shop", "credentials"]["status"]["blocked"]["reasons"]
+    assert ("refused", "Refused", "Secret/db") == (word, held["reason"], held["example"])
     assert (
         "rotate has no right to it; give it by `kubectl -n shop create role molt-regenerate-db --verb=get,patch "
         "--resource=secrets --resource-name=db` and `kubectl -n shop create rolebinding molt-regenerate-db "
         "--role=molt-regenerate-db --serviceaccount=molt:rotate`"
-    ) == refused.value.reason
+    ) == said
 
 
 def test_whoever_was_faster_has_it(vault: Vault) -> None:
@@ -633,10 +635,7 @@ def test_whatever_a_webhook_says_no_value_is_told(vault: Vault, error: Any, capf
         raise error(f"denied: {' '.join(drawn)}")
 
     vault.patch_blindly = refuse  # type: ignore[method-assign,assignment]
-    try:
-        said = json.dumps(trail(handle(TICK, vault, vault.clock)))
-    except PermanentError as refused:
-        said = refused.reason
+    said = json.dumps(trail(handle(TICK, vault, vault.clock)))
     said += "".join(capfd.readouterr())
     assert "denied: [a value] [a value]" in said
     assert not any(value in said for value in drawn)
@@ -754,8 +753,7 @@ def test_what_is_refused_in_the_middle_is_tried_again(vault: Vault) -> None:
     """Both values stay."""
     tick(vault)
     vault.failing["patch", "statefulsets"] = Forbidden("not allowed")
-    with pytest.raises(PermanentError, match="not allowed"):
-        tick(vault)
+    assert ("refused", "not allowed") == told_of_secret(vault)
     vault.failing["patch", "statefulsets"] = Conflict("it changed")
     assert ("skipped", "it changed") == told_of_secret(vault)
     assert OLD == vault.former
