@@ -66,7 +66,7 @@ def held(
 
 def is_resting(pod: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether the pod's move was undone, and is tried again later."""
-    until = rests_until(pod)
+    until = rests_until(pod, now)
     return until is not None and until > now
 
 
@@ -110,8 +110,8 @@ def _tried(pods: Iterable[Object], now: datetime) -> list[Object]:
 
 
 def _resting(pods: list[Object], now: datetime) -> Held:
-    last = max(pods, key=lambda pod: (rests_until(pod) or now, pod["metadata"]["name"]))
-    workload, until = top(last), rests_until(last) or now
+    last = max(pods, key=lambda pod: (rests_until(pod, now) or now, pod["metadata"]["name"]))
+    workload, until = top(last), rests_until(last, now) or now
     name = f"{workload.kind}/{workload.name}" if workload else f"Pod/{last['metadata']['name']}"
     message = f"a replacement of {name} did not become Ready: tried again from {marks.stamp(until)} on"
     return Held(reasons.STUCK, message, last["metadata"]["name"], len(pods))

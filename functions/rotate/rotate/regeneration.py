@@ -125,7 +125,7 @@ class Work:
         return self._begin(course.moment(standings, self._now))
 
     def _is_due(self) -> bool:
-        due = regenerable.due_at(self._one, self._secret, self._keys) <= self._now
+        due = regenerable.due_at(self._one, self._secret, self._keys, self._now) <= self._now
         return due and not self.policy.hours.closed(self._now)
 
     def _standings(self) -> list[Standing]:
