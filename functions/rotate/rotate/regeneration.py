@@ -11,7 +11,7 @@ import base64
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, marks, pause, regenerable
+from molt import due, guard, marks, pause, regenerable
 from molt.cluster import SECRETS, Forbidden, NotFound, Rejected
 from molt.outcome import MoltError, PermanentError, TemporaryError
 from molt.policy.regeneration import PREVIOUS
@@ -110,7 +110,7 @@ class Work:
         if reason := regenerable.objection(self._secret):
             return "skipped", reason
         if way is None and not self._is_due():
-            return None
+            return self._rest()
         namespace = self.policy.namespace
         space = survey.namespace(self._cluster, namespace)
         if reason := guard.protected_namespace(namespace) or guard.exempt_namespace(namespace, space):
@@ -125,8 +125,15 @@ class Work:
         return self._begin(course.moment(standings, self._now))
 
     def _is_due(self) -> bool:
-        due = regenerable.due_at(self._one, self._secret, self._keys, self._now) <= self._now
-        return due and not self.policy.hours.closed(self._now)
+        is_due = regenerable.due_at(self._one, self._secret, self._keys, self._now) <= self._now
+        return is_due and not self.policy.hours.closed(self._now)
+
+    def _rest(self) -> Told | None:
+        """Return that the Secret rests after a regeneration that was undone; None when its values are just young."""
+        until = due.rests_until(self._secret, self._now)
+        if until is None or until <= self._now:
+            return None
+        return "skipped", f"its regeneration was undone: tried again from {marks.stamp(until)} on"
 
     def _standings(self) -> list[Standing]:
         """Return the dependants as they are now."""
