@@ -711,8 +711,8 @@ def test_two_secrets_of_the_same_dependants_share_their_restarts(vault: Vault) -
     assert (2, 2) == (len(stamps["db"]), len(stamps["web"])), "none, and one"
 
 
-def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault) -> None:
-    """Whoever is left out is the first in some later minute."""
+def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever is left out is the first in some later minute; the log has how many are."""
     secrets = [{"name": name, "keys": ["a"], "lifetime": {"every": "1h"}} for name in ("a", "b", "c", "d")]
     vault.policy("others", selector={"matchLabels": {"app": "nobody"}}, secrets=secrets)
     metadata, seen = vault.metadata, []
@@ -727,6 +727,7 @@ def test_a_slow_api_server_leaves_time_for_the_pods(vault: Vault) -> None:
         assert isinstance(handle(TICK, vault, vault.clock), Done | Skipped)
         vault.clock.sleep(49)
     assert ["a", "b", "c", "d", "db"] == sorted(seen)
+    assert 5 == capsys.readouterr().out.count("the API server is slow: 4 Secrets wait for a later tick")
 
 
 def test_a_long_name_fits_into_the_status(vault: Vault) -> None:
