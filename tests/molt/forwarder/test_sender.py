@@ -155,6 +155,24 @@ def test_drops_are_told_first(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_one_connection_tells_of_drops(tmp_path: Path) -> None:
+    """The others send alerts meanwhile: a batch would be told once by each."""
+    spool = Spool(tmp_path / "other", Limits(1, 2**24, 0.0))
+    sender = Sender(Outbox(spool), "node-1", lambda: 0.0)
+    spool.take([made("1", priority="Debug")])
+    spool.take([made("2")])
+    other = Way()
+
+    def slowly(headers: Mapping[str, str], _: bytes) -> Answer:
+        assert headers["ce-type"] == forward.DROPPED
+        assert [True, False] == [sender.turn(other), sender.turn(other)]
+        return Answer(202)
+
+    assert sender.turn(slowly)
+    assert ["2"] == other.ids
+    spool.close()
+
+
 def test_a_broker_that_does_not_want_to_hear_of_drops_gets_the_alerts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
