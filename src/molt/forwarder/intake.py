@@ -4,10 +4,11 @@ POST /         an alert: Falco's http_output, Falcosidekick's webhook, a CloudEv
 GET /healthz   the process lives                                                                           200
 GET /readyz    it takes alerts                                         200, or 503 while it is full or drains
 GET /status    the totals, as JSON; see docs/forwarder.md                                                   200
+GET /metrics   the same, for Prometheus                                                                    200
 GET /rejected  what was refused and is kept, as JSON, the newest first                                     200
 
 400  no alert; it is kept among the rejected, since Falco does not look at the answer
-401  the wrong token, or none, for /status and /rejected, too
+401  the wrong token, or none, for /status, /metrics and /rejected, too
 403  a web page     404, 405  another path or method     413  too large
 415  packed in a way that is not gzip     429  full of what is as urgent     503  drains, or cannot write
 """
@@ -19,12 +20,12 @@ import json
 import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from molt import events, forward, log, strict_json
 from molt.alert import Alert
 from molt.commits import StoreError
-from molt.forwarder import tls, window
+from molt.forwarder import metrics, tls, window
 from molt.forwarder.spool import Full, Item
 from molt.forwarder.tables import REJECTED
 from molt.forwarder.wire import LIMIT, Response
@@ -43,7 +44,7 @@ FUNCTION = "forwarder"
 _LATER = {"Retry-After": "5"}
 _LISTED = 100
 _EXCERPT = 1024  # bytes of what is refused and not kept, in the log: Falco does not send it again
-_PRIVATE = ("/status", "/rejected")
+_PRIVATE = ("/status", "/metrics", "/rejected")
 _STRANGER = Response(HTTPStatus.UNAUTHORIZED, "the bearer token is wrong", {"WWW-Authenticate": "Bearer"})
 _GZIP = 31  # zlib's window of 32 KiB, in a gzip wrapper
 
@@ -136,10 +137,15 @@ class Intake:
             case "/readyz":
                 return self._ready()
             case "/status":
-                return _json({**self.outbox.status(), "draining": self.draining, "trouble": self.trouble() or None})
+                return _json(self._status())
+            case "/metrics":
+                return Response(HTTPStatus.OK, metrics.render(self._status()), kind=metrics.KIND)
             case "/rejected":
                 return _json(self.outbox.rejected(_LISTED))
-        return Response(HTTPStatus.NOT_FOUND, "known are /, /healthz, /readyz, /status and /rejected")
+        return Response(HTTPStatus.NOT_FOUND, "known are /, /healthz, /readyz, /status, /metrics and /rejected")
+
+    def _status(self) -> dict[str, Any]:
+        return {**self.outbox.status(), "draining": self.draining, "trouble": self.trouble() or None}
 
     def _ready(self) -> Response:
         if self.draining:

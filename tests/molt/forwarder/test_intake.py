@@ -199,7 +199,13 @@ def test_a_token_lets_in_who_knows_it(intake: Intake, tmp_path: Path) -> None:
         headers = Message()
         headers["authorization"] = text
         assert refused == ((found := intake.stranger(headers)) and found.status)
-    for path, expected in (("/status", 401), ("/rejected", 401), ("/healthz", 200), ("/readyz", 200)):
+    for path, expected in (
+        ("/status", 401),
+        ("/metrics", 401),
+        ("/rejected", 401),
+        ("/healthz", 200),
+        ("/readyz", 200),
+    ):
         assert expected == ask(intake, "GET", path).status
         assert 200 == ask(intake, "GET", path, authorization="Bearer secret").status
 
@@ -241,6 +247,26 @@ def test_a_full_spool_pushes_back(tmp_path: Path) -> None:
     assert (1, "dead") == (status(intake)["dropped"], status(intake)["trouble"])
     spool.close()
     assert 503 == post(intake, body("4"))[0]
+
+
+def test_prometheus_reads_the_status(tmp_path: Path) -> None:
+    """Each total and each gauge with its type, as numbers; a spool that was opened again goes on counting."""
+    spool = Spool(tmp_path / "other", Limits(100, 2**24, 30.0))
+    intake = Intake(spool, Outbox(spool), lambda: "dead")
+    assert 202 == post(intake, body("1"))[0]
+    assert 202 == post(intake, body("1"))[0]
+    assert 400 == post(intake, b"junk")[0]
+    answer = ask(intake, "GET", "/metrics")
+    assert (200, "text/plain; version=0.0.4; charset=utf-8") == (answer.status, answer.kind)
+    lines = answer.text.splitlines()
+    said = dict(line.split(" ") for line in lines if not line.startswith("#"))
+    wanted = {"received_total": 2, "again_total": 1, "rejected_total": 1, "waiting": 1, "broker_trouble": 1, "full": 0}
+    assert wanted == {name: float(said[f"molt_forwarder_{name}"]) for name in wanted}
+    assert {f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}" for name in said} == {
+        line for line in lines if line.startswith("# TYPE")
+    }
+    assert len(status(intake)) == len(said)
+    spool.close()
 
 
 def test_the_status_says_what_waits(intake: Intake) -> None:
