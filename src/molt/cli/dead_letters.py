@@ -28,6 +28,18 @@ BrokerOption = Annotated[
         "(svc/kafka-broker-ingress for the Kafka broker).",
     ),
 ]
+AllOption = Annotated[
+    bool,
+    typer.Option("--all", help="All that can be sent again, the oldest first, but those refused for their signature."),
+]
+RefusedOption = Annotated[
+    bool,
+    typer.Option(
+        "--refused",
+        help="Also those named that a function refused for their signature. One that expired may be a replay: what it "
+        "could not do it does then.",
+    ),
+]
 NamesArgument = Annotated[list[str] | None, typer.Argument(help="Names, or how they start.")]
 
 
@@ -77,20 +89,8 @@ def show(
 def retry(
     context: typer.Context,
     names: NamesArgument = None,
-    all_: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="All that can be sent again, the oldest first, but those refused for their signature."
-        ),
-    ] = False,
-    refused: Annotated[
-        bool,
-        typer.Option(
-            "--refused",
-            help="Also those named that a function refused for their signature. One that expired may be a replay: "
-            "what it could not do it does then.",
-        ),
-    ] = False,
+    all_: AllOption = False,
+    refused: RefusedOption = False,
     broker: BrokerOption = "",
     cluster: ContextOption = "",
     state: StateOption = None,
