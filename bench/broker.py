@@ -3,14 +3,13 @@
     ingress         senders with kept connections, each waiting for its 202 (the event is on the disk then)
     end to end      from the first send until the last delivery is settled, one trigger, a subscriber that answers 204
 
-Run: `python bench/broker.py [--events N] [--senders N]`. Prints a table, and the same as one line of JSON.
+Run: `python -m bench.broker [--events N] [--senders N]`. Prints a table, and the same as one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from typing import Any
 
 import urllib3
 import yaml
+
+from bench import stage
 
 API = "eventing.knative.dev/v1"
 BODY = json.dumps({"output": "x" * 700, "priority": "Notice", "rule": "Terminal shell in container"}).encode()
@@ -67,18 +68,6 @@ def _send(port: int, numbers: range) -> None:
     connection.close()
 
 
-def _resident(pid: int) -> float:
-    """Return the resident memory of a process in MB."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
-
-
-def _busy(pid: int) -> float:
-    """Return the processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(events: int, senders: int, subscriber: str | None) -> dict[str, float]:
     """Return events per second (in, settled), processor time for each, and memory in MB (before, after)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +79,7 @@ def measure(events: int, senders: int, subscriber: str | None) -> dict[str, floa
             assert broker.stdout is not None  # noqa: S101 - it is a pipe
             port = json.loads(broker.stdout.readline())["port"]
             threading.Thread(target=broker.stdout.read, daemon=True).start()
-            before, busy, start = _resident(broker.pid), _busy(broker.pid), time.monotonic()
+            before, busy, start = stage.resident(broker.pid), stage.busy(broker.pid), time.monotonic()
             threads = [threading.Thread(target=_send, args=(port, range(n, events, senders))) for n in range(senders)]
             for thread in threads:
                 thread.start()
@@ -100,7 +89,7 @@ def measure(events: int, senders: int, subscriber: str | None) -> dict[str, floa
             while urllib3.request("GET", f"http://127.0.0.1:{port}/status").json()["pending"]:
                 time.sleep(0.02)
             settled = time.monotonic() - start
-            memory, busy = _resident(broker.pid), _busy(broker.pid) - busy
+            memory, busy = stage.resident(broker.pid), stage.busy(broker.pid) - busy
             broker.terminate()
     rates = {"in_per_s": events / taken, "settled_per_s": events / settled, "cpu_ms_each": 1000 * busy / events}
     return {name: round(value, 2) for name, value in (rates | {"mb_before": before, "mb_after": memory}).items()}

@@ -14,6 +14,8 @@ import yaml
 from molt import events, forward, listener, marks
 from molt.cluster import access, window
 from molt.embedded import manifests
+from molt.forwarder import notice
+from molt.forwarder.outbox import Drops
 from molt.policy import PolicyError, load
 from tests.control_plane import kubectl
 
@@ -50,11 +52,13 @@ def _render(folder: Path) -> list[dict[str, Any]]:
 
 
 def _events() -> list[dict[str, str]]:
-    """Return the attributes of every event that somebody emits: Falco, the clock, and the router for each remedy."""
+    """Return the attributes of every event that somebody emits: Falco, the forwarder, the clock, and the router."""
     alert = events.render(forward.event_of(b'{"rule": "R", "priority": "Notice"}'))[0]
     tick = {"type": TICK, "source": "/apis/v1/namespaces/molt/pingsources/rotation"}
+    dropped, _ = notice.render(Drops(1, "s", 1, 0.0, 1.0, {"Notice": 1}), "node-1")
     routed = [{"type": "io.molt-project.alert.routed.v1", "remedy": remedy} for remedy in _remedies()]
-    return [{name.removeprefix("ce-"): value for name, value in alert.items()}, tick, *routed]
+    said = [{name.removeprefix("ce-"): value for name, value in headers.items()} for headers in (alert, dropped)]
+    return [*said, tick, *routed]
 
 
 def _remedies() -> list[str]:

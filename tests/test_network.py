@@ -10,7 +10,6 @@ import yaml
 
 from molt import forward, seal
 from molt.embedded import manifests
-from molt.forwarder import notice
 from molt.policy import duration
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,7 +115,7 @@ def test_the_broker_takes_each_type_from_its_sender() -> None:
         assert "molt" == policy["metadata"]["namespace"]
         to = {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "name": broker}
         assert [{"ref": to}] == policy["spec"]["to"]
-    wanted = [{"exact": {"type": each}} for each in (forward.TYPE, notice.TYPE)]
+    wanted = [{"exact": {"type": each}} for each in (forward.TYPE, forward.DROPPED)]
     assert [{"any": wanted}] == EVENT_POLICIES["alerts"]["spec"]["filters"]
     assert [{"sub": "system:serviceaccount:falco:*"}] == EVENT_POLICIES["alerts"]["spec"]["from"]
     (clock,) = _of("PingSource").values()
@@ -127,7 +126,8 @@ def test_the_broker_takes_each_type_from_its_sender() -> None:
         if "tick" in name
     }
     assert [{"exact": {"type": each}} for each in ticks] == EVENT_POLICIES["clock"]["spec"]["filters"]
-    triggers = sorted(_of("Trigger").values(), key=lambda trigger: str(trigger["metadata"]["name"]))
+    answering = [one for one in _of("Trigger").values() if one["spec"]["subscriber"]["ref"]["name"] != "dead-letter"]
+    triggers = sorted(answering, key=lambda trigger: str(trigger["metadata"]["name"]))
     assert [_reference(trigger) for trigger in triggers] == EVENT_POLICIES["answers"]["spec"]["from"]
     assert [{"prefix": {"type": "io.molt-project."}}] == EVENT_POLICIES["answers"]["spec"]["filters"]
 

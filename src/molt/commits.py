@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # More would make the first of them wait long for little: a flush costs about as much as 30 changes.
 _GROUP = 256
-_UNWRITABLE = (sqlite3.Error, OverflowError, UnicodeError)
-"""The latter two are the module's for a number beyond 64 bits, and for a text that no UTF-8 can hold."""
 
 
 class StoreError(TemporaryError):
@@ -81,11 +79,12 @@ def _together(
     connection: sqlite3.Connection, group: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]
 ) -> None:
     """Commit the changes of a group; if that fails, each by itself: on a full disk one that frees room still can."""
-    try:
+    attempt = _Attempt()
+    with attempt:
         connection.execute("BEGIN IMMEDIATE")
         results = [change(connection) for change, _ in group]
         connection.execute("COMMIT")
-    except _UNWRITABLE as error:
+    if attempt.error is not None:
         # A full disk may have rolled back already.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
@@ -93,7 +92,24 @@ def _together(
             for job in group:
                 _together(connection, [job])
             return
-        group[0][1].set_exception(StoreError(f"the store cannot write: {error}"))
+        group[0][1].set_exception(attempt.error)
         return
     for (_, future), result in zip(group, results, strict=True):
         future.set_result(result)
+
+
+class _Attempt:
+    """Why a transaction failed, if it did: for those who wait for it, as in any executor, and not the writer's end."""
+
+    error: StoreError | None = None
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Take the error over, whatever it is: a change is its caller's code."""
+        if error is not None:
+            said = str(error) if isinstance(error, sqlite3.Error) else repr(error)
+            self.error = StoreError(f"the store cannot write: {said}")
+            self.error.__cause__ = error
+        return error is not None

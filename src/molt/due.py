@@ -27,6 +27,8 @@ FINISHED = ("Succeeded", "Failed")
 REST = timedelta(hours=1)
 """How long the clock leaves a pod or workload alone after a move or restart that was undone; then it doubles."""
 LONGEST_REST = timedelta(days=1)
+AHEAD = timedelta(minutes=5)
+"""How far the clocks of those who write times may be apart; what claims to be from further ahead is not believed."""
 _DIGITS, _DOUBLINGS = 4, 10
 
 
@@ -78,9 +80,14 @@ def stays(obj: Mapping[str, Any]) -> int:
     return int(said) if said.isdecimal() and len(said) < _DIGITS else 0
 
 
-def rests_until(obj: Mapping[str, Any]) -> datetime | None:
-    """Return until when the clock leaves the pod or workload alone, or None."""
+def rests_until(obj: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Return until when the clock leaves the pod or workload alone, or None.
+
+    What claims to be undone in time to come is not believed: whoever may annotate a pod would keep it for ever by it.
+    """
     since = stays_since(obj)
+    if since and since > now + AHEAD:
+        return None
     doubled = min(REST * 2 ** min(max(stays(obj) - 1, 0), _DOUBLINGS), LONGEST_REST)
     return since + doubled if since else None
 
@@ -96,16 +103,16 @@ def managed(policy: RotationPolicy, pods: Iterable[Object]) -> list[Object]:
     ]
 
 
-def due_at(policy: RotationPolicy, pod: Object, keys: Keys) -> datetime:
+def due_at(policy: RotationPolicy, pod: Object, keys: Keys, now: datetime) -> datetime:
     """Return when the pod has lived long enough; later when it was tried and stayed."""
     since = born(pod)
-    return _at(policy, pod, lifetime(policy.lifetime, keys.of(since), pod["metadata"]["uid"]))
+    return _at(policy, pod, lifetime(policy.lifetime, keys.of(since), pod["metadata"]["uid"]), now)
 
 
-def due_between(policy: RotationPolicy, pod: Object) -> tuple[datetime, datetime]:
+def due_between(policy: RotationPolicy, pod: Object, now: datetime) -> tuple[datetime, datetime]:
     """Return between which times `due_at` is, for those who have no key."""
     shortest, longest = bounds(policy.lifetime)
-    return _at(policy, pod, shortest), _at(policy, pod, longest)
+    return _at(policy, pod, shortest, now), _at(policy, pod, longest, now)
 
 
 def overdue(policy: RotationPolicy, pods: Iterable[Object], keys: Keys, now: datetime) -> list[tuple[datetime, Object]]:
@@ -115,7 +122,7 @@ def overdue(policy: RotationPolicy, pods: Iterable[Object], keys: Keys, now: dat
     """
     if policy.hours.closed(now):
         return []
-    dated = [(due_at(policy, pod, keys), pod["metadata"]["uid"], pod) for pod in managed(policy, pods)]
+    dated = [(due_at(policy, pod, keys, now), pod["metadata"]["uid"], pod) for pod in managed(policy, pods)]
     return [(at, pod) for at, _, pod in sorted(dated, key=lambda item: item[:2]) if at <= now]
 
 
@@ -128,7 +135,7 @@ def begins(policy: RotationPolicy, at: datetime, now: datetime) -> datetime | No
     return policy.hours.opens(earliest) if policy.hours.closed(earliest) else at
 
 
-def _at(policy: RotationPolicy, pod: Object, length: timedelta) -> datetime:
+def _at(policy: RotationPolicy, pod: Object, length: timedelta, now: datetime) -> datetime:
     """Return the end of a lifetime: sooner in an alarm, put off by minAge and by the rest after an undone move."""
     since = born(pod)
-    return max(haste.due(since, length, policy.alarm), since + policy.min_age, rests_until(pod) or LONG_AGO)
+    return max(haste.due(since, length, policy.alarm), since + policy.min_age, rests_until(pod, now) or LONG_AGO)

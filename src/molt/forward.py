@@ -18,6 +18,8 @@ from molt.outcome import BadEvent
 
 TYPE = "falco.rule.output.v1"
 SOURCE = "https://falco.org"
+DROPPED = "io.molt-project.alerts.dropped.v1"
+"""The type of what the forwarder says when alerts were lost on the way (molt.forwarder.notice)."""
 _LONGEST = 100_000  # characters of what is no alert: as JSON it still is an event that the broker takes
 
 

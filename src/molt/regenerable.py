@@ -79,10 +79,10 @@ def born(secret: Mapping[str, Any]) -> datetime:
     return _time(secret, marks.REGENERATED_AT) or made or LONG_AGO
 
 
-def due_at(one: Regeneration, secret: Mapping[str, Any], keys: Keys) -> datetime:
+def due_at(one: Regeneration, secret: Mapping[str, Any], keys: Keys, now: datetime) -> datetime:
     """Return when the values have lived long enough; later when a regeneration was tried and put back."""
     since = born(secret)
-    return _at(secret, since, _lives(one, secret, since, keys))
+    return _at(secret, since, _lives(one, secret, since, keys), now)
 
 
 def due_after(one: Regeneration, secret: Mapping[str, Any], since: datetime, keys: Keys) -> datetime:
@@ -90,11 +90,11 @@ def due_after(one: Regeneration, secret: Mapping[str, Any], since: datetime, key
     return since + _lives(one, secret, since, keys)
 
 
-def due_between(one: Regeneration, secret: Mapping[str, Any]) -> tuple[datetime, datetime]:
+def due_between(one: Regeneration, secret: Mapping[str, Any], now: datetime) -> tuple[datetime, datetime]:
     """Return between which times `due_at` is, for those who have no key."""
     since = born(secret)
     shortest, longest = bounds(one.lifetime)
-    return _at(secret, since, shortest), _at(secret, since, longest)
+    return _at(secret, since, shortest, now), _at(secret, since, longest, now)
 
 
 def _time(secret: Mapping[str, Any], name: str) -> datetime | None:
@@ -108,5 +108,5 @@ def _lives(one: Regeneration, secret: Mapping[str, Any], since: datetime, keys: 
     return lifetime(one.lifetime, keys.of(since), f"{secret['metadata']['uid']}/{marks.stamp(since)}")
 
 
-def _at(secret: Mapping[str, Any], since: datetime, lives: timedelta) -> datetime:
-    return max(since + lives, due.rests_until(secret) or LONG_AGO)
+def _at(secret: Mapping[str, Any], since: datetime, lives: timedelta, now: datetime) -> datetime:
+    return max(since + lives, due.rests_until(secret, now) or LONG_AGO)

@@ -143,6 +143,7 @@ def test_what_only_the_broker_knows() -> None:
         (b'{"function": 7}', "foreign"),
         (json.dumps({"function": "rotate", "message": "listening"}).encode(), "other"),
         (line(None, alert=["hostile"], event=None), "other"),
+        (line(None, function="dead-letter", type="io.molt-project.alerts.dropped.v1", fate="dead-lettered"), "other"),
         (line(function="rotate", type="dev.knative.sources.ping", fate="skipped"), "ticks"),
         (b'{"time": "x", "function": "rotate", "type": "dev.knative.sources.ping", "event": "t"}', "ticks"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -209,6 +210,7 @@ def test_by_name_what_cannot_be_sent_is_a_failure(molt: Molt, context: str, box:
     [
         ((), "name dead letters, or say --all"),
         (("x", "--all"), "name dead letters, or say --all"),
+        (("--all", "--refused"), "--refused needs names"),
         (("x", "--context", "molt"), "--context needs --broker"),
     ],
 )
@@ -283,3 +285,30 @@ def test_who_knows_the_key_sends_it_signed_anew(
         monkeypatch.delenv(name)
     arguments = ("--all", "--context", context, "--broker", door.url("molt/default"), "--json")
     assert "not signed anew" in molt("dead-letters", "retry", *arguments).err
+
+
+def test_what_was_refused_for_its_signature_is_signed_anew_by_name_only(
+    molt: Molt, context: str, box: Box, door: FakeDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a replay: what that could not do it would do then, in a long list that nobody read."""
+    settings = {seal.KEY: "k" * 32, seal.CLUSTER: "here"}
+    known = seal.of(settings)
+    event = Event("e1", "/molt/detect-router", "io.molt-project.x", {}, extensions={"remedy": "rotate"})
+    name = box.keep(known.sign(event, NOW), f"403 {seal.EXPIRED}: 2026-11-24T13:00:00Z")
+    other = box.keep(known.sign(replace(event, id="e2"), NOW), "503 no answer")
+    for key, value in settings.items():
+        monkeypatch.setenv(key, value)
+    where = ("--context", context, "--broker", door.url("molt/default"), "--json")
+    listed = molt("dead-letters", "list", "--context", context).out.splitlines()
+    assert ["--refused", "yes"] == [line.split()[-1] for line in listed if "rotate-" in line]
+    assert f"retry --refused {name}" in molt("dead-letters", "show", name, "--context", context).out
+    sent = molt("dead-letters", "retry", "--all", *where)
+    assert (0, [other]) == (sent.code, [one["name"] for one in sent.json])
+    assert "1 that a function refused for their signature stay" in sent.err
+    sent = molt("dead-letters", "retry", name, *where)
+    assert (1, [False]) == (sent.code, [one["sent"] for one in sent.json])
+    assert f"{seal.EXPIRED}: if it was yours" in sent.json[0]["reason"]
+    assert [name] == box.names()
+    sent = molt("dead-letters", "retry", "--refused", name, *where)
+    assert (0, [True], []) == (sent.code, [one["sent"] for one in sent.json], box.names())
+    assert ["e2", "e1"] == [identity for identity, _, _ in events(door)]

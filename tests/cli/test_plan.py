@@ -92,7 +92,7 @@ def test_with_the_key_times_are_known(molt: Molt, context: str, shop: Cluster) -
     pods = {one["pod"]: one for one in found["pods"]}
     assert {"web-1", "web-2", "web-bare"} == set(pods)
     for name in ("web-1", "web-2"):
-        at = due_at(policy, shop.get(PODS, name, "shop"), Keys(KEY.encode()))
+        at = due_at(policy, shop.get(PODS, name, "shop"), Keys(KEY.encode()), datetime.now(UTC))
         assert {
             "pod": name,
             "workload": "Deployment/web",
@@ -112,7 +112,7 @@ def test_without_the_key_ranges_are_known(molt: Molt, context: str, shop: Cluste
     assert 'secrets "rotation-key" not found, and MOLT_ROTATION_KEY is not set' in result.json["key"]
     policy = rotation.parse(shop.get(ROTATION_POLICIES, "web", "shop"))
     pods = {one["pod"]: one for one in result.json["policies"][0]["pods"]}
-    low, high = due_between(policy, shop.get(PODS, "web-1", "shop"))
+    low, high = due_between(policy, shop.get(PODS, "web-1", "shop"), datetime.now(UTC))
     assert 0.2 * HOUR == high - low
     spans = (_span(low, high), _span(low + 0.8 * HOUR, high + HOUR))
     assert spans == (pods["web-1"]["begin"], pods["web-1"]["successor"])

@@ -42,7 +42,7 @@ def _foretell(vault: Vault, keys: Keys | None = KEY) -> regenerations.Renewal:
 def test_with_the_key_the_time_is_known(vault: Vault) -> None:
     """It is the function's; without, a range: the last fifth of the lifetime."""
     found = _foretell(vault)
-    at = due_at(found.secret, vault.secret, KEY)
+    at = due_at(found.secret, vault.secret, KEY, vault.clock.now())
     assert (Span(at, at), Span(at, at), "") == (found.due, found.begin, found.held)
     assert ("StatefulSet/db", "Deployment/web") == found.dependants
     made = vault.clock.now().replace(microsecond=0) - 2 * HOUR

@@ -65,6 +65,23 @@ def test_what_sqlite_cannot_hold_does_not_end_the_writer(value: object) -> None:
     committer.close()
 
 
+@pytest.mark.parametrize("error", [KeyError("id"), sqlite3.Warning("one statement"), MemoryError(), SystemExit(1)])
+def test_whatever_a_change_raises_is_its_caller_s(error: BaseException) -> None:
+    """The writer goes on, what the change had written is taken back, and who handed it in is told why."""
+    committer = Committer(lambda: sqlite3.connect(":memory:", isolation_level=None))
+    committer.commit(lambda connection: connection.execute("CREATE TABLE t (n INTEGER)").rowcount)
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO t VALUES (1)")
+        raise error
+
+    with pytest.raises(StoreError, match="cannot write") as raised:
+        committer.submit(fail).result(20)
+    assert error is raised.value.__cause__
+    assert [(0,)] == committer.submit(lambda made: made.execute("SELECT count(*) FROM t").fetchall()).result(20)
+    committer.close()
+
+
 def test_what_was_handed_in_before_the_end_is_committed() -> None:
     """More than one group of it, and the end among the last."""
     held, go_on = threading.Event(), threading.Event()

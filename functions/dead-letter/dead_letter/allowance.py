@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-Kind = tuple[str, str]
-"""Who refused it, and with which status."""
+    from dead_letter.kind import Kind
 
 OF_A_KIND = 30
 IN_ALL = 120
+ALWAYS = 3  # of a kind, even when the others have taken all
 
 
 class Allowance:
@@ -33,7 +33,7 @@ class Allowance:
             if minute != self._minute:
                 self._minute, self._over = minute, 0
                 self._taken.clear()
-            if self._taken[kind] >= OF_A_KIND or self._taken.total() >= IN_ALL:
+            if self._taken[kind] >= (OF_A_KIND if self._taken.total() < IN_ALL else ALWAYS):
                 self._over += 1
                 return self._over
             self._taken[kind] += 1

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from dead_letter.allowance import OF_A_KIND, Allowance
+from dead_letter.kind import kind_of
 from dead_letter.surplus import Kept, surplus
 from molt import marks
 from molt.cluster import AlreadyExists, Conflict, NotFound
@@ -37,7 +38,7 @@ class Box:
 
     def keep(self, letter: Mapping[str, Any], cluster: Cluster, clock: Clock) -> dict[str, str]:
         """Write a letter, and return what is to be told: `kept` and its name, or `notKept` and why."""
-        kind = (letter["spec"]["function"], letter["spec"]["code"])
+        kind = kind_of(letter["spec"]["function"], letter["spec"]["code"])
         if over := self._allowance.take(kind, clock.now()):
             return {"notKept": f"more than {OF_A_KIND} of a kind, or too many in all, in a minute: {over} so far"}
         try:
@@ -109,4 +110,4 @@ def _known(kept: list[dict[str, Any]]) -> Iterator[Kept]:
         times = (spec["last"], spec["first"], metadata.get("creationTimestamp"))
         at = next((time for text in times if (time := marks.time_of(text))), None)
         if at is not None:
-            yield Kept(metadata["name"], metadata["uid"], (spec["function"] or "", spec["code"] or ""), at)
+            yield Kept(metadata["name"], metadata["uid"], kind_of(spec["function"] or "", spec["code"] or ""), at)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from dead_letter.allowance import Kind
+    from dead_letter.kind import Kind
 
 MOST = 1000
 """How many are kept: with the longest data that is 32 MiB of etcd's 2 GiB."""

@@ -57,6 +57,6 @@ class Box:
             size += len(document([one])) - len(document([]))  # a line's end and a comma take what its brackets took
             if size > self.room:
                 break
-            kept.insert(0, one)
+            kept.append(one)
         truncated = f"the last {len(kept)} of {len(objects)} objects" if len(kept) < len(objects) else ""
-        self.put(path, document(kept), truncated)
+        self.put(path, document(kept[::-1]), truncated)

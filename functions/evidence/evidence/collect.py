@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KUBE_SYSTEM: Final = "kube-system"
 TIME: Final = timedelta(seconds=20)
-"""Nothing is asked for once collecting has taken so long; what is under way then takes up to 30 seconds more."""
+"""Nothing is asked for once collecting has taken so long; what is under way then takes up to 33 seconds more."""
 ROOM: Final = 8 * 1024 * 1024
 """Bytes of a list, which a tenant may make as long as he likes; in memory it takes some ten times as much."""
 OWNERS: Final = 16

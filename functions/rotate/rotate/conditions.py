@@ -43,13 +43,17 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a tick has found, as far as conditions go by it; `closed` says why no move begins now, None when one may."""
+    """What a tick has found, as far as conditions go by it; `closed` says why no move begins now, None when one may.
+
+    `blocked` counts pods and Secrets, `secrets` the latter alone, by their reasons.
+    """
 
     mode: str
     due: int
     moving: int
     blocked: Object
     closed: str | None
+    secrets: Mapping[str, int]
 
     def lasting(self, now: datetime) -> list[Object]:
         """Return the reasons that have held pods up for longer than the grace, and are trouble."""
@@ -105,7 +109,7 @@ def _progressing(count: Count) -> Condition:
         return Condition("Progressing", "False", "DryRun", f"{due}; mode DryRun moves none")
     if count.closed:
         return Condition("Progressing", "False", "WindowClosed", f"{due}; no move begins {count.closed}")
-    if held := count.blocked["count"]:
+    if held := count.blocked["count"] - sum(count.secrets.values()):
         return Condition("Progressing", "False", "PodsBlocked", f"{due}, and {held} cannot move now")
     return Condition("Progressing", "False", "PodsDue", f"{due}, and move one after the other")
 
@@ -116,15 +120,22 @@ def _ready(count: Count, now: datetime) -> Condition:
     if lasting := count.lasting(now):
         worst = next((each for each in lasting if each["reason"] == reasons.STUCK), lasting[0])
         reason = reasons.STUCK if worst["reason"] == reasons.STUCK else "PodsBlocked"
-        pods = "1 pod" if worst["count"] == 1 else f"{worst['count']} pods"
-        said = f"{worst['reason']} since {worst['since']}, {pods}: {worst['message']}"
+        said = f"{worst['reason']} since {worst['since']}, {_held(worst, count)}: {worst['message']}"
         return Condition("Ready", "False", reason, said)
     paused = next((each for each in count.blocked["reasons"] if each["reason"] == reasons.PAUSED), None)
     if paused:
-        return Condition("Ready", "True", reasons.PAUSED, f"{_pods(paused['count'])} due: {paused['message']}")
+        due = f"{_held(paused, count)} {'is' if paused['count'] == 1 else 'are'} due"
+        return Condition("Ready", "True", reasons.PAUSED, f"{due}: {paused['message']}")
     if count.due and count.closed:
         return Condition("Ready", "True", "WindowClosed", f"{_pods(count.due)} due; no move begins {count.closed}")
     return Condition("Ready", "True", "OnSchedule", "pods move when they have lived long enough")
+
+
+def _held(reason: Mapping[str, Any], count: Count) -> str:
+    """Return what an item of `status.blocked.reasons` holds up, in words."""
+    secrets = count.secrets.get(reason["reason"], 0)
+    numbers = ((reason["count"] - secrets, "pod"), (secrets, "Secret"))
+    return " and ".join(f"{number} {word}{'s' * (number != 1)}" for number, word in numbers if number)
 
 
 def _pods(number: int) -> str:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-AHEAD = timedelta(minutes=5)
-"""How far the clocks of those who restart may be apart; what claims to be from further ahead is not believed."""
 _SECOND = timedelta(seconds=1)
 
 
@@ -74,7 +72,7 @@ def moment(standings: Sequence[Standing], now: datetime) -> datetime:
     """
     tops = [one.fleet.top for one in standings if one.fleet]
     said = [time for top in tops for time in (marks.time_of(restart.stamped(top)), due.stays_since(top)) if time]
-    return max([now, *(time + _SECOND for time in said if now <= time <= now + AHEAD)])
+    return max([now, *(time + _SECOND for time in said if now <= time <= now + due.AHEAD)])
 
 
 def stamp(since: datetime, now: datetime) -> datetime:
@@ -135,7 +133,7 @@ def _restarted(fleet: Fleet, since: datetime, now: datetime) -> bool:
 
 def _is_after(stamp: str | None, since: datetime, now: datetime) -> bool:
     at = marks.time_of(stamp)
-    return at is not None and since <= at <= max(now, _whole(since)) + AHEAD
+    return at is not None and since <= at <= max(now, _whole(since)) + due.AHEAD
 
 
 def _touched(fleet: Fleet, since: datetime, put_back_at: datetime, now: datetime) -> bool:
@@ -150,7 +148,7 @@ def _followed(stayed: datetime, since: datetime) -> bool:
 
     An hour before, none can have been: its workload would have rested.
     """
-    return stayed >= since - AHEAD
+    return stayed >= since - due.AHEAD
 
 
 def _hindered(fleet: Fleet, pods: Sequence[Object], now: datetime) -> str | None:

@@ -98,13 +98,15 @@ class Diary:
     def answer(self, tick: Event) -> Done | Skipped:
         """Return the outcome of the tick: with the fact if there is anything to tell.
 
-        Raises PermanentError when nothing was done and something was refused: that must be seen.
+        Raises PermanentError when nothing was done and a pod was refused: that must be seen. A Secret that molt has no
+        right to is its owner's concern, and stands in his policy's status: it fails no tick of all.
         """
         counts = Counter(entry["outcome"] for entry in self.entries)
         if not counts:
             return Skipped("nothing is due")
-        if counts["refused"] and not (counts["acted"] or counts["moving"]):
-            raise PermanentError(next(entry["reason"] for entry in self.entries if entry["outcome"] == "refused"))
+        refused = [each for each in self.entries if each["outcome"] == "refused" and "secret" not in each]
+        if refused and not (counts["acted"] or counts["moving"]):
+            raise PermanentError(refused[0]["reason"])
         reason = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
         fact = self._fact(tick)
         if counts["acted"] or counts["moving"]:

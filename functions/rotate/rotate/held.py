@@ -27,6 +27,7 @@ MOST = 8
 LONGEST = 256
 LONGEST_EXAMPLE = 253
 """Characters of an example: a name with its kind before it may have more."""
+_KIND = "Secret/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Held:
     """The name of the pod, or workload, that the message is about."""
     pods: int
     fleet: Fleet | None = None
+
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether it is a Secret that stays, and no pod."""
+        return self.example.startswith(_KIND)
 
 
 def held(
@@ -59,19 +65,19 @@ def held(
         if reason is None or (place is not None and place not in waiting):
             continue
         count = len(waiting.pop(place)) if place else 1
-        example = entry.get("pod") or entry.get("workload") or f"Secret/{entry['secret']}"
+        example = entry.get("pod") or entry.get("workload") or f"{_KIND}{entry['secret']}"
         found.append(Held(reason, entry["reason"], example, count, by_uid.get(place or "")))
     return found + [_resting(pods, now) for group in waiting.values() if (pods := _tried(group.values(), now))]
 
 
 def is_resting(pod: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether the pod's move was undone, and is tried again later."""
-    until = rests_until(pod)
+    until = rests_until(pod, now)
     return until is not None and until > now
 
 
 def grouped(found: Iterable[Held], earlier: Mapping[str, Any], now: datetime) -> Object:
-    """Return `status.blocked`: how many pods are held up, and by which reasons, those of most pods first.
+    """Return `status.blocked`: how many pods and Secrets are held up, and by which reasons, the most frequent first.
 
     `earlier` is the status as it is: a reason that it names keeps its time, and the API server's words about the same
     pod, which may be others each time, stay as they were first.
@@ -110,8 +116,8 @@ def _tried(pods: Iterable[Object], now: datetime) -> list[Object]:
 
 
 def _resting(pods: list[Object], now: datetime) -> Held:
-    last = max(pods, key=lambda pod: (rests_until(pod) or now, pod["metadata"]["name"]))
-    workload, until = top(last), rests_until(last) or now
+    last = max(pods, key=lambda pod: (rests_until(pod, now) or now, pod["metadata"]["name"]))
+    workload, until = top(last), rests_until(last, now) or now
     name = f"{workload.kind}/{workload.name}" if workload else f"Pod/{last['metadata']['name']}"
     message = f"a replacement of {name} did not become Ready: tried again from {marks.stamp(until)} on"
     return Held(reasons.STUCK, message, last["metadata"]["name"], len(pods))

@@ -7,7 +7,7 @@ it need what stays the same.
 |---------------------|------------------------------------------------------------------------------|-----------|
 | DisruptionBudget    | the Eviction API answered 429                                                |           |
 | Refused             | the API server did not let molt do it: RBAC, or an admission policy          |           |
-| ReplacementStuck    | a replacement, or a restart, did not become Ready, and the workload rests    |           |
+| ReplacementStuck    | a replacement, or a restart, did not become Ready, and it rests; or a Secret |           |
 | WorkloadNotReady    | not every replica is Ready                                                   |           |
 | RolloutInProgress   | the workload rolls out, or its controller has not seen a change yet          |           |
 | NodeCordoned        | somebody drains the node                                                     |           |
@@ -53,6 +53,7 @@ _PATTERNS = (
     ("MovesPerTick", r"\d+ moves have begun in this tick|this tick's time is up"),
     (STUCK, rf"a replacement of {_WORKLOAD} did not become Ready|it stays, since its replacement does not"),
     (STUCK, rf"the last (restart|reconfiguration) of {_WORKLOAD} was undone|its (restart|reconfiguration) is undone"),
+    (STUCK, r"its regeneration was undone"),
     ("WorkloadNotReady", rf"{_WORKLOAD} has \d+ of \d+ pods Ready"),
     ("RolloutInProgress", rf"{_WORKLOAD} has a (rollout in progress|change that|disruption budget that)"),
     ("NodeCordoned", r"its node \S+ is cordoned"),

@@ -7,16 +7,16 @@ Right to do any of this has only who was given it for that very Secret, by its o
 
 from __future__ import annotations
 
-import base64
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from molt import guard, marks, pause, regenerable
+from molt import due, guard, log, marks, pause, regenerable
 from molt.cluster import SECRETS, Forbidden, NotFound, Rejected
 from molt.outcome import MoltError, PermanentError, TemporaryError
 from molt.policy.regeneration import PREVIOUS
 from rotate import claims, course, exchange, notice, restart, survey
 from rotate.course import Standing
+from rotate.diary import FUNCTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,8 +56,13 @@ def run(  # noqa: PLR0913 - what a tick has
     """
     end = clock.now() + LONGEST
     found = claims.gathered(policies)
-    for namespace, name in claims.in_turn(found, now):
+    for seen, (namespace, name) in enumerate(claims.in_turn(found, now)):
         if clock.now() > end:
+            log.write(
+                "warning",
+                FUNCTION,
+                message=f"the API server is slow: {len(found) - seen} Secrets wait for a later tick",
+            )
             return
         work = Work(cluster, found[namespace, name][0], keys, now)
         try:
@@ -110,7 +115,7 @@ class Work:
         if reason := regenerable.objection(self._secret):
             return "skipped", reason
         if way is None and not self._is_due():
-            return None
+            return self._rest()
         namespace = self.policy.namespace
         space = survey.namespace(self._cluster, namespace)
         if reason := guard.protected_namespace(namespace) or guard.exempt_namespace(namespace, space):
@@ -125,8 +130,15 @@ class Work:
         return self._begin(course.moment(standings, self._now))
 
     def _is_due(self) -> bool:
-        due = regenerable.due_at(self._one, self._secret, self._keys) <= self._now
-        return due and not self.policy.hours.closed(self._now)
+        is_due = regenerable.due_at(self._one, self._secret, self._keys, self._now) <= self._now
+        return is_due and not self.policy.hours.closed(self._now)
+
+    def _rest(self) -> Told | None:
+        """Return that the Secret rests after a regeneration that was undone; None when its values are just young."""
+        until = due.rests_until(self._secret, self._now)
+        if until is None or until <= self._now:
+            return None
+        return "skipped", f"its regeneration was undone: tried again from {marks.stamp(until)} on"
 
     def _standings(self) -> list[Standing]:
         """Return the dependants as they are now."""
@@ -148,7 +160,7 @@ class Work:
             # Whatever the API server, or a webhook of somebody's, has to say: not the values.
             fault = self._fault() if isinstance(error, Rejected) else None
             outcome = "skipped" if isinstance(error, TemporaryError) else "refused"
-            return outcome, fault or _without(error.reason, values.values())
+            return outcome, fault or exchange.without(error.reason, values.values())
         named, then = _listed(values), _listed(map(str, self._one.dependants))
         restarts = f", and {then} restarted" if then else ""
         if rehearsal:
@@ -229,11 +241,3 @@ class Work:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
-
-
-def _without(reason: str, values: Iterable[str]) -> str:
-    """Return the reason with every value, plain or as base64, taken out."""
-    for value in values:
-        for form in (value, base64.b64encode(value.encode()).decode()):
-            reason = reason.replace(form, "[a value]")
-    return reason

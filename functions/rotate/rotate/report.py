@@ -69,7 +69,8 @@ class Report:
         moved = self.diary.moved(policy)
         under_way = {item.pod["metadata"]["uid"] for item in self.under_way if item.policy == policy}
         moving = under_way | self.diary.moving(policy)
-        dated = [(due_at(policy, pod, self.keys), pod) for pod in pods if pod["metadata"]["uid"] not in moved | moving]
+        staying = [pod for pod in pods if pod["metadata"]["uid"] not in moved | moving]
+        dated = [(due_at(policy, pod, self.keys, self.now), pod) for pod in staying]
         due = [pod for at, pod in dated if at <= self.now or is_resting(pod, self.now)]
         earliest = min((at for at, _ in dated), default=None)
         return Standing(

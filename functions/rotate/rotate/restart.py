@@ -57,7 +57,7 @@ def lack(fleet: Fleet, pods: Iterable[Object], min_age: timedelta, now: datetime
         return reason
     if rolls(fleet):
         return f"{fleet} has a rollout in progress"
-    if (until := due.rests_until(fleet.top)) and until > now:
+    if (until := due.rests_until(fleet.top, now)) and until > now:
         return f"the last restart of {fleet} was undone: tried again from {marks.stamp(until)} on"
     young = (pod["metadata"]["name"] for pod in pods if min_age and fleet.owns(pod) and due.born(pod) > now - min_age)
     return next((f"pod {name} of {fleet} is younger than minAge" for name in young), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ class Standing:
 def valid(obj: Mapping[str, Any], now: datetime, standing: Standing) -> Object:
     """Return the status of a policy in force; what is not new keeps its time."""
     blocked = held.grouped(standing.held, _present(obj), now)
-    count = Count(standing.mode, standing.due, standing.moving, blocked, standing.closed)
+    secrets = Counter(one.reason for one in standing.held if one.is_secret)
+    count = Count(standing.mode, standing.due, standing.moving, blocked, standing.closed, secrets)
     return {
         "observedGeneration": _generation(obj),
         "managed": standing.managed,

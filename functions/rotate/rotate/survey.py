@@ -17,17 +17,19 @@ from molt.cluster import (
     STATEFUL_SETS,
     NotFound,
 )
-from molt.workload import is_terminating
+from molt.workload import controller, is_terminating
 from rotate import fleet, stranger
+from rotate.plan import Scene
 from rotate.safety import Around
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from molt.cluster import Cluster
     from molt.itinerary import Workload
     from molt.policy import RotationPolicy
     from rotate.fleet import Fleet
+    from rotate.plan import Due
 
 Object = dict[str, Any]
 
@@ -100,6 +102,29 @@ def around(cluster: Cluster, namespace: str, policies: Iterable[RotationPolicy])
     if not any(policy.dimensions for policy in policies):
         return Around()
     return Around(cluster.list(SERVICES, namespace), cluster.list(PDBS, namespace))
+
+
+def scene(
+    cluster: Cluster,
+    name: str,
+    pods: list[Object],
+    retiring: Collection[Object],
+    due: Iterable[Due],
+    drained: Callable[[], frozenset[str]],
+) -> Scene:
+    """Return a namespace as a tick finds it; its fleets and the object itself only if there is something to do."""
+    late = [pod for _, candidates in due for _, pod in candidates]
+    owners = [owner for pod in late if (owner := controller(pod))]
+    if not retiring and not late:
+        return Scene(None, pods)
+    kinds = {owner["kind"] for owner in owners} | ({"ReplicaSet"} if retiring else set())
+    known = fleets(cluster, name, kinds)
+    if any(map(stranger.owns, late)):
+        known += strangers(cluster, name, pods)
+    nodes = drained() if late else frozenset()
+    space = namespace(cluster, name)
+    beside = around(cluster, name, (policy for policy, candidates in due if candidates))
+    return Scene(space, pods, fleet.by_controller(known), nodes, beside)
 
 
 def pods(cluster: Cluster, of: Fleet) -> list[Object]:

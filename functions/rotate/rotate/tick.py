@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from molt import guard, marks
 from molt.cluster import PODS, ROTATION_POLICIES
 from molt.due import Roll
 from molt.policy import PolicyError, rotation
-from molt.workload import controller
-from rotate import outset, plan, regeneration, relocate, restart, rollout, siblings, stranger, survey
+from rotate import outset, plan, regeneration, relocate, restart, rollout, siblings, survey
 from rotate.blockage import Told
 from rotate.budgets import Budgets
 from rotate.diary import Diary
-from rotate.fleet import by_controller
 from rotate.journey import UNDER_WAY, Journey
 from rotate.patience import Patience
 from rotate.quota import Outlook, Quota
@@ -72,7 +71,7 @@ class Tick:
         self._busy: set[str] = set()  # the UIDs of fleets with a move under way
         self._scenes: dict[str, Scene] = {}
         self._restarting: dict[str, list[Mapping[str, str]]] = {}
-        self._drained: frozenset[str] | None = None
+        self._drained = cache(partial(survey.drained, cluster))
 
     def run(self, event: Event) -> Outcome:
         """Do the work and return what became of it.
@@ -128,7 +127,7 @@ class Tick:
         pods = survey.all_pods(self._cluster, namespace)
         due = plan.due(policies, Roll(pods), self._keys, self._now)
         retiring = [pod for pod in pods if siblings.leaves(pod)]
-        scene = self._scenes[namespace] = self._look(namespace, pods, retiring, due)
+        scene = self._scenes[namespace] = survey.scene(self._cluster, namespace, pods, retiring, due, self._drained)
         # Who has just left gives its place free at once.
         gone = {pod["metadata"]["uid"] for pod in retiring if self._resume(pod, scene, policies)}
         scene = replace(scene, pods=[pod for pod in pods if pod["metadata"]["uid"] not in gone])
@@ -139,27 +138,6 @@ class Tick:
                 self._diary.add("skipped", stay.pod, policy, stay.reason)
             for move in moves:
                 self._begin(move)
-
-    def _look(
-        self,
-        namespace: str,
-        pods: list[Object],
-        retiring: list[Object],
-        due: Iterable[plan.Due],
-    ) -> Scene:
-        """Return the scene, with the fleets and the namespace itself only if there is something to do."""
-        owners = [controller(pod) for _, candidates in due for _, pod in candidates]
-        kinds = {owner["kind"] for owner in owners if owner} | ({"ReplicaSet"} if retiring else set())
-        if not retiring and not owners:
-            return plan.Scene(None, pods)
-        fleets = survey.fleets(self._cluster, namespace, kinds)
-        if any(stranger.owns(pod) for _, candidates in due for _, pod in candidates):
-            fleets += survey.strangers(self._cluster, namespace, pods)
-        if owners and self._drained is None:
-            self._drained = survey.drained(self._cluster)
-        space = survey.namespace(self._cluster, namespace)
-        around = survey.around(self._cluster, namespace, (policy for policy, candidates in due if candidates))
-        return plan.Scene(space, pods, by_controller(fleets), self._drained or frozenset(), around)
 
     def _resume(self, pod: Object, scene: Scene, policies: Iterable[RotationPolicy]) -> bool:
         """Go on with a move that an earlier event began; tell whether the pod has left."""

@@ -68,7 +68,7 @@ def patch(pod: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def tired(fleet: Fleet, pods: Iterable[Mapping[str, Any]], now: datetime) -> str | None:
     """Return that the fleet rests after a move that was undone, or None: another of its pods would fare no better."""
-    until = max((at for pod in pods if fleet.owns(pod) and (at := rests_until(pod))), default=None)
+    until = max((at for pod in pods if fleet.owns(pod) and (at := rests_until(pod, now))), default=None)
     return (
         f"a replacement of {fleet} did not become Ready: tried again from {marks.stamp(until)} on"
         if until and until > now

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from molt import marks
 from molt.embedded.runtime.ledger import TICK
 from molt.fate import FATES
+from molt.forward import DROPPED
 from molt.forward import TYPE as ALERT
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Record:
         if said.get("type") == TICK:
             return "ticks"
         alert = said.get("alert") or said.get("event")
-        if not isinstance(alert, str):
+        if not isinstance(alert, str) or said.get("type") == DROPPED:
             return "other"
         self._note(alert, said)
         return "alerts"

@@ -71,7 +71,7 @@ def shades(policy: RotationPolicy, start: datetime, length: timedelta, count: in
 def _coming(policy: RotationPolicy, pod: Object, keys: Keys | None, place: Place, now: datetime) -> Coming:
     owner = top(pod)
     name = f"{owner.kind}/{owner.name}" if owner else ""
-    due = Span(*(due_between(policy, pod) if keys is None else [due_at(policy, pod, keys)] * 2))
+    due = Span(*(due_between(policy, pod, now) if keys is None else [due_at(policy, pod, keys, now)] * 2))
     objection = guard.first_objection(pod, place.namespace) or (None if name else "no controller would replace it")
     if objection or place.namespace is None:
         return Coming(pod["metadata"]["name"], name, due, None, objection or "", None)

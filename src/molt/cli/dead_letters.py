@@ -28,6 +28,18 @@ BrokerOption = Annotated[
         "(svc/kafka-broker-ingress for the Kafka broker).",
     ),
 ]
+AllOption = Annotated[
+    bool,
+    typer.Option("--all", help="All that can be sent again, the oldest first, but those refused for their signature."),
+]
+RefusedOption = Annotated[
+    bool,
+    typer.Option(
+        "--refused",
+        help="Also those named that a function refused for their signature. One that expired may be a replay: what it "
+        "could not do it does then.",
+    ),
+]
 NamesArgument = Annotated[list[str] | None, typer.Argument(help="Names, or how they start.")]
 
 
@@ -40,9 +52,7 @@ def listing(
         show_json([_described(letter) for letter in letters])
     elif letters:
         columns = ("Name", "Function", "Reason", "Alert", "Since", "Can be sent again")
-        rows = [
-            (one.name, one.function, one.reason, one.alert, one.last, "no" if one.missing else "yes") for one in letters
-        ]
+        rows = [(one.name, one.function, one.reason, one.alert, one.last, _how(one)) for one in letters]
         show_table(columns, rows, "Dead letters")
     else:
         say("No dead letters are kept.")
@@ -63,10 +73,11 @@ def show(
         return
     say(f"Dead letter {letter.name}, since {letter.first}" + (f", again {letter.last}" * (letter.last != letter.first)))
     say(f"{letter.function or 'An unnamed function'} could not handle it: {letter.reason}")
+    flag = f" --refused {letter.name}, if it was yours all the same" if letter.distrusted else ""
     say(
         f"It cannot be sent again: {letter.missing}"
         if letter.missing
-        else "It can be sent again: molt dead-letters retry"
+        else f"It can be sent again: molt dead-letters retry{flag}"
     )
     attributes = [(key, letter.event.get(key, "")) for key in ("id", "source", "type", "subject", "time")]
     extensions = letter.event.get("extensions") or {}
@@ -78,7 +89,8 @@ def show(
 def retry(
     context: typer.Context,
     names: NamesArgument = None,
-    all_: Annotated[bool, typer.Option("--all", help="All that can be sent again, the oldest first.")] = False,
+    all_: AllOption = False,
+    refused: RefusedOption = False,
     broker: BrokerOption = "",
     cluster: ContextOption = "",
     state: StateOption = None,
@@ -89,8 +101,8 @@ def retry(
     Nothing is done twice for it: every step looks at the cluster first. An event that dies once more is a dead letter
     once more. Exit code 1: one was not sent; it stays.
     """
-    if bool(names) == all_:
-        complain("name dead letters, or say --all")
+    if bool(names) == all_ or (all_ and refused):
+        complain("--refused needs names" if refused and not names else "name dead letters, or say --all")
         raise typer.Exit(EXIT_USAGE)
     where = folder(context, state)
     api = reach(context.obj, where, cluster)
@@ -98,12 +110,12 @@ def retry(
         complain("--context needs --broker: an address of its broker that this machine reaches (see --help)")
         raise typer.Exit(EXIT_USAGE)
     found = _letters(api)
-    chosen = [one for one in found if not one.missing] if all_ else _named(found, names or ())
+    chosen = _good(found) if all_ else _named(found, names or ())
     seal, origin = signing_key.find(api, context.obj)
     if not seal:
         complain(f"not signed anew, which functions want after an hour: {origin}")
     renew = signing_key.renewing(seal, SystemClock().now)
-    sent = list(resend(api, broker or where.addresses().broker, chosen, renew))
+    sent = list(resend(api, broker or where.addresses().broker, chosen, renew, trusting=refused))
     _tell(sent, json_=json_)
     if not all(one.sent for one in sent):
         raise typer.Exit(EXIT_NO)
@@ -131,6 +143,22 @@ def _letters(api: Cluster) -> list[DeadLetter]:
     """Return the dead letters, the one that came first before the others."""
     found = [DeadLetter.parse(obj) for obj in api.list(DEAD_LETTERS, NAMESPACE)]
     return sorted(found, key=lambda one: (one.last, one.name))
+
+
+def _good(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """Return those that can be sent again; complain when some are left that nobody should send without a look."""
+    whole = [letter for letter in letters if not letter.missing]
+    good = [letter for letter in whole if not letter.distrusted]
+    if left := len(whole) - len(good):
+        complain(f"{left} that a function refused for their signature stay: `show` them, then name them with --refused")
+    return good
+
+
+def _how(letter: DeadLetter) -> str:
+    """Return whether a letter can be sent again."""
+    if letter.missing:
+        return "no"
+    return "--refused" if letter.distrusted else "yes"
 
 
 def _named(letters: Iterable[DeadLetter], names: Sequence[str]) -> list[DeadLetter]:

@@ -62,7 +62,11 @@ def _foretell(
             back = "; the former values are back" if way.put_back_at else ""
             yield Renewal(one, None, None, f"under way since {marks.stamp(way.since)}{back}")
         else:
-            ends = regenerable.due_between(one, found) if keys is None else [regenerable.due_at(one, found, keys)] * 2
+            ends = (
+                regenerable.due_between(one, found, now)
+                if keys is None
+                else [regenerable.due_at(one, found, keys, now)] * 2
+            )
             places = ((f"namespace {name}", namespace or found), (f"Secret {one.name}", found))
             pauses = [(what, value) for what, obj in places if (value := pause.of(obj)) is not None]
             begin, held = beginning(policy, Span(*ends), pauses, now)

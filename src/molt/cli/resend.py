@@ -36,22 +36,34 @@ class Resent:
 
 
 def resend(
-    api: Cluster, broker: str, letters: Iterable[DeadLetter], renew: Callable[[Event], Event]
+    api: Cluster,
+    broker: str,
+    letters: Iterable[DeadLetter],
+    renew: Callable[[Event], Event],
+    *,
+    trusting: bool = False,
 ) -> Iterator[Resent]:
     """Send each event, and delete its dead letter when the broker has taken it. Raises the errors of the cluster.
 
     `renew` signs an event anew: functions refuse a signature that is too old (molt.seal). What it raises PermanentError
-    or RefusedEvent for stays.
+    or RefusedEvent for stays. So does, unless `trusting`, what a function refused for its signature: to sign a replay
+    anew does what the replay could not.
 
     Only as it was read: one whose event died again meanwhile stays.
     """
     for letter in letters:
         try:
-            refused = post(broker, renew(letter.to_send()))
+            refused = post(broker, renew(_event(letter, trusting=trusting)))
         except (PermanentError, RefusedEvent) as error:
             refused = error.reason
         reason = refused or _delete(api, letter)
         yield Resent(letter.name, letter.alert, not refused, reason)
+
+
+def _event(letter: DeadLetter, *, trusting: bool) -> Event:
+    if letter.distrusted and not trusting:
+        raise RefusedEvent(f"{letter.distrusted}: if it was yours all the same, name it and say --refused")
+    return letter.to_send()
 
 
 def post(broker: str, event: Event) -> str:

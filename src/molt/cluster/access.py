@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -46,7 +47,10 @@ class Access:
         }
         if self.server_name:
             settings |= {"server_hostname": self.server_name}
-        return urllib3.ProxyManager(self.proxy, **settings) if self.proxy else urllib3.PoolManager(**settings)
+        if not self.proxy:
+            return urllib3.PoolManager(**settings)
+        address, headers = _signed_in(self.proxy)
+        return urllib3.ProxyManager(address, proxy_headers=headers, **settings)
 
 
 def settled(access: Access) -> Access:
@@ -73,6 +77,17 @@ def _http(proxy: str) -> str:
         reason = f"the proxy {scheme}://{place.rpartition('@')[2]} does not speak HTTP: set another, or NO_PROXY"
         raise Misconfigured(reason)
     return address
+
+
+def _signed_in(proxy: str) -> tuple[str, dict[str, str]]:
+    """Return a proxy's address without the user and password in it, and the header that says them instead."""
+    parts = urlsplit(proxy)
+    told, at, place = parts.netloc.rpartition("@")
+    if not at:
+        return proxy, {}
+    user, _, password = told.partition(":")
+    said = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=place).geturl(), {"Proxy-Authorization": f"Basic {said}"}
 
 
 def _is_direct(host: str, netloc: str, proxies: Mapping[str, str]) -> bool:

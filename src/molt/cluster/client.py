@@ -10,7 +10,7 @@ from molt.cluster.options import VERSION, deletion, filled, freshness, typed, wr
 from molt.cluster.resources import ACCOUNTS, NODES, PODS, Resource, segment
 from molt.cluster.sender import Sender, path_of
 from molt.cluster.stream import events
-from molt.cluster.transport import Call, Transport, items
+from molt.cluster.transport import Call, Transport, items, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ PAGE: Final = 500  # objects per answer of a list, as kubectl's
 WATCH_SECONDS: Final = 300.0
 GRACE: Final = 5.0  # seconds that a watch's end may come late
 CHECKPOINT_SECONDS: Final = 30.0  # a checkpoint writes all of a container's memory
+CHECKPOINT_BYTES: Final = 64 * 1024  # of the answer, which names a file
 
 
 class Cluster(Sender):
@@ -143,9 +144,8 @@ class Cluster(Sender):
         """Have the kubelet write a checkpoint of a container on its node; return its answer, which names the file."""
         asked = Request("create", NODES.group, f"{NODES.plural}/proxy")
         path = path_of(NODES, None, node, "/".join(["proxy/checkpoint", *map(segment, (namespace, pod, container))]))
-        return self._transport.send(
-            Call("POST", path, asked, repeatable=False, read_timeout=CHECKPOINT_SECONDS), self.requests
-        )
+        call = Call("POST", path, asked, repeatable=False, read_timeout=CHECKPOINT_SECONDS)
+        return json_object(asked, self._transport.read(call, self.requests, CHECKPOINT_BYTES))
 
     def create(
         self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None, *, dry_run: bool = False

@@ -69,14 +69,28 @@ class Transport:
 
     def send(self, call: Call, log: list[Request]) -> dict[str, Any]:
         """Return the JSON object that is the answer; every try is appended to `log`. Raises molt.cluster.errors."""
-        return self._patiently(call, log, lambda: _object(call.asked, self._once(call).data))
+        return self._patiently(call, log, lambda: json_object(call.asked, self._once(call).data))
 
     def read(self, call: Call, log: list[Request], most: int) -> bytes:
-        """Return the first `most` bytes of an answer that is no JSON. Tries and raises as `send`."""
+        """Return the first `most` bytes of an answer that another may have written. Tries and raises as `send`.
+
+        A kubelet, whose node may be lost, could hold us with a byte now and then: all has to be here in time.
+        """
 
         def attempt() -> bytes:
+            end = self._monotonic() + CONNECT_TIMEOUT + call.read_timeout
             with closing(self._once(call)) as response:
-                return response.read(most)
+                found = bytearray()
+                while len(found) < most:
+                    left = end - self._monotonic()
+                    if left <= 0:
+                        reason = f"{call.asked}: the answer did not end in time"
+                        raise Unavailable(reason)
+                    chunk = _some(response, most - len(found), left)
+                    if not chunk:
+                        break
+                    found += chunk
+                return bytes(found)
 
         return self._patiently(call, log, attempt)
 
@@ -96,7 +110,7 @@ class Transport:
             log.append(call.asked)
             tries += 1
             try:
-                return self._in_flight(call, attempt)
+                return self._in_flight(call, attempt, deadline - self._monotonic())
             except Unavailable as error:
                 pause = self._backoff.pause(tries, self._chance(), error.retry_after)
                 over = tries >= self._backoff.tries or self._monotonic() + pause > deadline
@@ -105,9 +119,15 @@ class Transport:
                     raise
             self._sleep(pause)
 
-    def _in_flight(self, call: Call, attempt: Callable[[], T]) -> T:
-        """Return what `attempt` returns; it takes one place of those that the API server has for us."""
-        sent, refused = self._flights.begin(), False
+    def _in_flight(self, call: Call, attempt: Callable[[], T], patience: float) -> T:
+        """Return what `attempt` returns; it takes one place of those that the API server has for us.
+
+        Raises Unavailable when none is free for `patience` seconds: those who have them hang.
+        """
+        sent, refused = self._flights.begin(patience), False
+        if sent is None:
+            reason = f"{call.asked}: not sent: all requests that the API server takes at once wait for an answer"
+            raise Unavailable(reason, untouched=True)
         try:
             with _lost_answers(call.asked):
                 return attempt()
@@ -152,7 +172,14 @@ def _lost_answers(asked: Request) -> Iterator[None]:
         raise Unavailable(reason) from error
 
 
-def _object(asked: Request, body: bytes) -> dict[str, Any]:
+def _some(response: BaseHTTPResponse, most: int, seconds: float) -> bytes:
+    """Return what is there of an answer, b"" at its end; nothing is waited for longer than that."""
+    if sock := getattr(response.connection, "sock", None):
+        sock.settimeout(seconds)
+    return response.read1(most)
+
+
+def json_object(asked: Request, body: bytes) -> dict[str, Any]:
     """Return the JSON object in `body`, or raise Unavailable: no API server answers otherwise, but a proxy may."""
     try:
         answer = json.loads(body)
@@ -169,7 +196,7 @@ def items(asked: Request, body: bytes, most: int) -> list[dict[str, Any]]:
     if len(body) > most:
         reason = f"{asked}: the answer has more than {most} bytes"
         raise TooLarge(reason)
-    found: list[dict[str, Any]] = _object(asked, body).get("items") or []
+    found: list[dict[str, Any]] = json_object(asked, body).get("items") or []
     return found
 
 

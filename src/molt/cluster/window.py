@@ -55,11 +55,14 @@ class Flights:
         """The window as it is now."""
         return self._window
 
-    def begin(self) -> int:
-        """Wait for room and take it; return what `end` needs to know."""
+    def begin(self, patience: float) -> int | None:
+        """Wait for room and take it; return what `end` needs to know, or None: there was none for `patience` seconds.
+
+        All who are under way may hang, and who waits here has an event to answer in time.
+        """
         with self._changed:
-            while self._under_way >= self._window.room:
-                self._changed.wait()
+            if not self._changed.wait_for(lambda: self._under_way < self._window.room, patience):
+                return None
             self._under_way += 1
             return self._window.cuts
 

@@ -1,7 +1,7 @@
 """What stands between Falco and the broker: alerts in, kept on the disk until the broker has them.
 
     door     -> intake -> spool    an alert is acknowledged once it is on the disk: http_output, webhook, CloudEvents
-    tail     -> intake -> spool    a file that Falco writes, or standard input
+    lines    -> intake -> spool    standard input, or a file that Falco writes (tail)
     spool    -> sender -> broker   the most urgent first, then the oldest, until the broker says 2xx
     window                         repeats of (rule, pod) are counted, and the last of them is sent
 

@@ -4,10 +4,11 @@ POST /         an alert: Falco's http_output, Falcosidekick's webhook, a CloudEv
 GET /healthz   the process lives                                                                           200
 GET /readyz    it takes alerts                                         200, or 503 while it is full or drains
 GET /status    the totals, as JSON; see docs/forwarder.md                                                   200
+GET /metrics   the same, for Prometheus                                                                    200
 GET /rejected  what was refused and is kept, as JSON, the newest first                                     200
 
 400  no alert; it is kept among the rejected, since Falco does not look at the answer
-401  the wrong token, or none, for /status and /rejected, too
+401  the wrong token, or none, for /status, /metrics and /rejected, too
 403  a web page     404, 405  another path or method     413  too large
 415  packed in a way that is not gzip     429  full of what is as urgent     503  drains, or cannot write
 """
@@ -19,12 +20,12 @@ import json
 import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from molt import events, forward, log, strict_json
 from molt.alert import Alert
 from molt.commits import StoreError
-from molt.forwarder import tls, window
+from molt.forwarder import metrics, tls, window
 from molt.forwarder.spool import Full, Item
 from molt.forwarder.tables import REJECTED
 from molt.forwarder.wire import LIMIT, Response
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 FUNCTION = "forwarder"
 _LATER = {"Retry-After": "5"}
 _LISTED = 100
-_PRIVATE = ("/status", "/rejected")
+_EXCERPT = 1024  # bytes of what is refused and not kept, in the log: Falco does not send it again
+_PRIVATE = ("/status", "/metrics", "/rejected")
 _STRANGER = Response(HTTPStatus.UNAUTHORIZED, "the bearer token is wrong", {"WWW-Authenticate": "Bearer"})
 _GZIP = 31  # zlib's window of 32 KiB, in a gzip wrapper
 
@@ -69,13 +71,18 @@ def item(body: bytes, content: bytes | None = None) -> Item:
         alert = Alert.parse(data)
     except (BadEvent, ValueError) as error:
         reason = error.reason if isinstance(error, BadEvent) else str(error)
-        headers, rendered = events.render(forward.event_of(body))
-        return Item(headers["ce-id"], REJECTED, headers, content or rendered, reason=reason)
+        return _aside(body, reason, content)
     headers, rendered = events.render(forward.of_alert(alert, data))
     if len(rendered) > LIMIT:
         reason = f"the event has {len(rendered)} bytes, more than {LIMIT}"
         return Item(alert.id, REJECTED, headers, rendered, reason=reason)
     return Item(alert.id, int(alert.priority), headers, rendered, window.key(alert))
+
+
+def _aside(body: bytes, reason: str, content: bytes | None = None) -> Item:
+    """Return what is kept of what is no alert, and why. `content`: as it came in."""
+    headers, rendered = events.render(forward.event_of(body))
+    return Item(headers["ce-id"], REJECTED, headers, content or rendered, reason=reason)
 
 
 @dataclass(slots=True)
@@ -90,13 +97,13 @@ class Intake:
 
     def answer(self, request: Request) -> Response:
         """Return the answer to one request, and log a refusal."""
-        letter: str | None = None
+        letter = request.body[:_EXCERPT].decode(errors="replace")
         try:
             response = self._answer(request)
         except BadEvent as error:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if isinstance(error, TooLarge) else HTTPStatus.BAD_REQUEST
             response = Response(status, error.reason)
-            letter = error.letter if isinstance(error, NoAlert) else None
+            letter = error.letter if isinstance(error, NoAlert) else letter
         except Full:
             response = Response(HTTPStatus.TOO_MANY_REQUESTS, "full of alerts that are as urgent", _LATER)
         except StoreError as error:
@@ -130,10 +137,15 @@ class Intake:
             case "/readyz":
                 return self._ready()
             case "/status":
-                return _json({**self.outbox.status(), "draining": self.draining, "trouble": self.trouble() or None})
+                return _json(self._status())
+            case "/metrics":
+                return Response(HTTPStatus.OK, metrics.render(self._status()), kind=metrics.KIND)
             case "/rejected":
                 return _json(self.outbox.rejected(_LISTED))
-        return Response(HTTPStatus.NOT_FOUND, "known are /, /healthz, /readyz, /status and /rejected")
+        return Response(HTTPStatus.NOT_FOUND, "known are /, /healthz, /readyz, /status, /metrics and /rejected")
+
+    def _status(self) -> dict[str, Any]:
+        return {**self.outbox.status(), "draining": self.draining, "trouble": self.trouble() or None}
 
     def _ready(self) -> Response:
         if self.draining:
@@ -154,8 +166,14 @@ class Intake:
         packed = request.headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("identity", "gzip"):
             return Response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-encoding: gzip or none")
-        content = _unpacked(request.body) if packed == "gzip" else request.body
-        found = _read(request.headers, content)
+        content = request.body
+        try:
+            content = _unpacked(content) if packed == "gzip" else content
+            found = _read(request.headers, content)
+        except TooLarge:
+            raise
+        except BadEvent as error:
+            found = _aside(content, error.reason, content)
         self.spool.take([found])
         if found.reason:
             raise NoAlert(found.reason, content)

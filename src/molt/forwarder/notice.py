@@ -5,6 +5,8 @@
     id       made of the spool and the batch: a repeat is the same event
     data     {"dropped": N, "since": TIME, "until": TIME, "priorities": {"Notice": N}, "node": NODE}
 
+`unread files` among the priorities counts files, or the rest of them, that were gone before they were read.
+
 It takes no place in the spool: a batch is one row of a table of its own, and there are two at most.
 """
 
@@ -15,11 +17,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from molt import events, timestamps
+from molt.forward import DROPPED
 
 if TYPE_CHECKING:
     from molt.forwarder.outbox import Drops
-
-TYPE = "io.molt-project.alerts.dropped.v1"
 
 
 def render(drops: Drops, node: str) -> tuple[dict[str, str], bytes]:
@@ -35,7 +36,7 @@ def render(drops: Drops, node: str) -> tuple[dict[str, str], bytes]:
         events.Event(
             id=events.deterministic_id(drops.spool, str(drops.batch)),
             source=f"/molt/forwarder/{quote(node, safe='')}",
-            type=TYPE,
+            type=DROPPED,
             data=data,
             time=datetime.fromtimestamp(drops.until, UTC),
         )

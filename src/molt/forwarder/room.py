@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ _COUNTED = (
     *("dropped", "rejected", "forgotten"),
 )
 _COUNT = "UPDATE totals SET " + ", ".join(f"{name} = {name} + :{name}" for name in _COUNTED)  # noqa: S608 - ours
+UNREAD = "unread files"
+"""Among the priorities of what was dropped: files, or the rest of them, that were gone before they were read."""
 _NOTHING = dict.fromkeys(_COUNTED, 0)
 
 
@@ -66,18 +69,26 @@ def make(  # noqa: PLR0913 - one caller's numbers
 
 def _drop(connection: sqlite3.Connection, victims: list[tuple[int, int, int]], now: float) -> None:
     connection.executemany("DELETE FROM alerts WHERE seq = ?", [(seq,) for seq, _, _ in victims])
-    lost = [priority for _, priority, _ in victims if priority < REJECTED]
+    lost = [str(Priority(priority)) for _, priority, _ in victims if priority < REJECTED]
     freed = sum(size for _, _, size in victims)
     count(connection, alerts=-len(victims), bytes=-freed, dropped=len(lost), forgotten=len(victims) - len(lost))
-    if not lost:
-        return
+    if lost:
+        _note(connection, lost, now)
+
+
+def unread(connection: sqlite3.Connection, now: float) -> None:
+    """Count a file, or the rest of one, that was gone before it was read: as one drop, whatever was in it."""
+    count(connection, dropped=1)
+    _note(connection, [UNREAD], now)
+
+
+def _note(connection: sqlite3.Connection, lost: list[str], now: float) -> None:
+    """Add to the batch of drops that is not being told of yet."""
     row = connection.execute("SELECT batch, n, since, priorities FROM drops WHERE NOT told").fetchone()
     batch, n, since, written = row or (None, 0, now, "{}")
-    by_priority: dict[str, int] = json.loads(written)
-    for priority in lost:
-        name = str(Priority(priority))
-        by_priority[name] = by_priority.get(name, 0) + 1
+    by_name = Counter(json.loads(written))
+    by_name.update(lost)
     connection.execute(
         "INSERT OR REPLACE INTO drops (batch, n, since, until, priorities) VALUES (?, ?, ?, ?, ?)",
-        (batch, n + len(lost), since, now, json.dumps(by_priority)),
+        (batch, n + len(lost), since, now, json.dumps(by_name)),
     )

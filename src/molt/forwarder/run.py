@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, cast
 
 from molt import log
 from molt.commits import StoreError
-from molt.forwarder import tls
+from molt.forwarder import room, tls
 from molt.forwarder.broker import Address, Connection
 from molt.forwarder.door import Door
 from molt.forwarder.intake import Intake, item
+from molt.forwarder.lines import Reader, stream
 from molt.forwarder.outbox import Outbox
 from molt.forwarder.sender import FUNCTION, Sender
 from molt.forwarder.settings import STDIN
 from molt.forwarder.spool import Spool
-from molt.forwarder.tail import Reader, Tail, stream
+from molt.forwarder.tail import Tail
 from molt.listening import listen
 
 if TYPE_CHECKING:
@@ -159,12 +160,17 @@ def _tidy(made: Forwarder) -> None:
 
 
 def _read(made: Forwarder) -> None:
-    reader = Reader(made.spool.take, item, made.stop)
+    spool = made.spool
+
+    def lost() -> None:
+        spool.tables.commit(lambda connection: room.unread(connection, spool.now()))
+
+    reader = Reader(spool.take, item, made.stop, lost)
     if made.settings.file == STDIN:
         stream(cast("BufferedReader", sys.stdin.buffer), reader)
         return
     path = Path(os.path.abspath(made.settings.file))  # noqa: PTH100 - a link is followed anew each time
-    Tail(path, made.spool.position(str(path)), reader).run()
+    Tail(path, spool.position(str(path)), reader).run()
 
 
 def _announce(settings: Settings, door: Door) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from molt.forwarder.broker import Answer
-    from molt.forwarder.outbox import Outbox, Waiting
+    from molt.forwarder.outbox import Drops, Outbox, Waiting
 
     Post = Callable[[Mapping[str, str], bytes], Answer | Silence]
 
@@ -39,6 +39,7 @@ class Sender:
         self._chance = chance
         self._gate = Gate()
         self._state = threading.Condition()
+        self._telling = threading.Lock()
         self._stopping = False
         self._rest = 0.0
         self._tell = 0.0
@@ -78,14 +79,13 @@ class Sender:
                 return False
         left = False
         try:
-            if now >= self._tell and (drops := self._outbox.drops()):
-                left = True
-                answer = post(*notice.render(drops, self._node))
-                if self._pass(answer) == "again":
-                    self._postpone(answer)
-                    return False
-                self._outbox.told(drops)
-                return True
+            if now >= self._tell and self._telling.acquire(blocking=False):  # one tells, and the others send alerts
+                try:
+                    if drops := self._outbox.drops():
+                        left = True
+                        return self._told(drops, post)
+                finally:
+                    self._telling.release()
             waiting = self._outbox.claim()
             if waiting is None:
                 return False
@@ -94,6 +94,15 @@ class Sender:
         finally:
             if not left:
                 self._leave()
+
+    def _told(self, drops: Drops, post: Post) -> bool:
+        """Tell of a batch of drops; return whether one may go on at once."""
+        answer = post(*notice.render(drops, self._node))
+        if self._pass(answer) == "again":
+            self._postpone(answer)
+            return False
+        self._outbox.told(drops)
+        return True
 
     def _one(self, waiting: Waiting, post: Post) -> bool:
         """Send one alert, and write down what became of it."""

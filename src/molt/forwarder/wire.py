@@ -139,6 +139,7 @@ class Connection(BaseHTTPRequestHandler):
         length = _length(self.headers)
         body = self._incoming.read(length)
         if len(body) < length:
+            self.log_error("the connection ended after %d of %d bytes", len(body), length)
             self.close_connection = True
             return
         self._write(self._host.application(Request(self.command, self.path, self.headers, body)))

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from evidence.box import Box
 from evidence.collect import OWNERS, TIME, Collector, Wanted
 from molt import marks
 from molt.cluster import NotFound, Unavailable
+from molt.cluster.backoff import Backoff
+from molt.cluster.client import CHECKPOINT_SECONDS
+from molt.cluster.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from molt.evidence.bundle import Item, document
 from tests.functions.evidence.world import Case, container, status, why
 from tests.functions.slips import QUARANTINE, slip_for
+
+FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
 
 
 def _collected(case: Case, box: Box | None = None, *, checkpoint: bool = False, lines: int = 100) -> Box:
@@ -299,3 +306,11 @@ def test_the_clusters_identity_is_unknown_to_who_may_not_ask() -> None:
     case.handle()
     assert {"cluster id": "none"} == why(case.bundle())
     assert "" == case.bundle().custody["cluster"]
+
+
+def test_collecting_ends_before_the_function_is_given_up() -> None:
+    """What takes longest, begun at the last moment, still leaves time to write the bundle."""
+    service = yaml.safe_load((FUNCTIONS / "evidence" / "service.yaml").read_text())
+    timeout = service["spec"]["template"]["spec"]["timeoutSeconds"]
+    slowest = max(CHECKPOINT_SECONDS + CONNECT_TIMEOUT, Backoff().total + READ_TIMEOUT + CONNECT_TIMEOUT)
+    assert TIME.total_seconds() + slowest + 5 < timeout

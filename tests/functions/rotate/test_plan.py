@@ -87,7 +87,7 @@ def test_due_pods_are_the_old_ones_the_most_overdue_first() -> None:
     pods = [_pod("young", 30), _pod("old", 120), _pod("oldest", 240)]
     assert ["oldest", "old"] == _names(_due(_policy(), pods))
     assert ["oldest"] == _names(_due(_policy(min_age=3 * HOUR), pods))
-    assert born(pods[0]) + 3 * HOUR == due_at(_policy(min_age=3 * HOUR), pods[0], KEY)
+    assert born(pods[0]) + 3 * HOUR == due_at(_policy(min_age=3 * HOUR), pods[0], KEY, NOW)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_never_more_than_one_of_a_workload_and_never_a_fresh_pod(
     assert len(moving) == len(set(moving)) <= most
     assert not busy & set(moving)
     assert all(move.fleet.lacks(pods, NOW) is None for move in moves)
-    assert all(due_at(policy, move.pod, KEY) <= NOW for move in moves)
+    assert all(due_at(policy, move.pod, KEY, NOW) <= NOW for move in moves)
     assert all(NOW - born(move.pod) >= 0.8 * HOUR for move in moves)
     assert not {move.pod["metadata"]["uid"] for move in moves} & {stay.pod["metadata"]["uid"] for stay in stays}
 

@@ -11,7 +11,7 @@ import pytest
 from molt import marks
 from molt.cluster import EVENTS, PODS, ROTATION_POLICIES, SECRETS, Cluster, Forbidden
 from molt.cluster.resources import Resource
-from molt.outcome import PermanentError, SystemClock
+from molt.outcome import Done, Skipped, SystemClock
 from molt.workload import is_ready, is_terminating
 from rotate import restart
 from rotate.restart import RESOURCES
@@ -99,10 +99,11 @@ def _refusal(rotate: Cluster) -> str:
     """Have ticks until one is refused what it wants, and return why: before that the dependants may not be whole."""
     end = time.monotonic() + PATIENCE
     while True:
-        try:
-            outcome = handle(TICK, rotate, SystemClock())
-        except PermanentError as error:
-            return error.reason
+        outcome = handle(TICK, rotate, SystemClock())
+        assert isinstance(outcome, Done | Skipped)
+        entries = outcome.event.data["trail"] if outcome.event else ()
+        if found := [entry["reason"] for entry in entries if entry["outcome"] == "refused"]:
+            return str(found[0])
         assert time.monotonic() < end, outcome
 
 

@@ -20,6 +20,7 @@ from molt.events import Event
 from molt.lifetime import Keys
 from molt.policy.under_attack import SINCE
 from rotate import conditions, status
+from rotate.conditions import Count
 from rotate.handler import handler
 from rotate.held import LONGEST, MOST, Held, grouped
 from rotate.reasons import INTENDED
@@ -349,3 +350,20 @@ def test_the_definition_has_what_is_written_and_its_bounds() -> None:
     reason = schema["blocked"]["properties"]["reasons"]
     assert set(found["blocked"]["reasons"][0]) == set(reason["items"]["properties"])
     assert (MOST, LONGEST) == (reason["maxItems"], reason["items"]["properties"]["message"]["maxLength"])
+
+
+def test_secrets_are_not_counted_as_pods() -> None:
+    """The conditions say of what there are how many; what is due are pods alone."""
+    since = marks.stamp(START - timedelta(hours=1))
+    reason = {"reason": "Refused", "count": 3, "example": "Secret/db", "message": "no right", "since": since}
+    paused = {"reason": "Paused", "count": 2, "example": "Secret/db", "message": "paused", "since": since}
+    for each, secrets, expected in (
+        (reason, {"Refused": 2}, f"Refused since {since}, 1 pod and 2 Secrets: no right"),
+        (reason, {"Refused": 3}, f"Refused since {since}, 3 Secrets: no right"),
+        (paused, {"Paused": 1}, "1 pod and 1 Secret are due: paused"),
+    ):
+        blocked = {"count": each["count"], "reasons": [each]}
+        _, _, ready = conditions.valid(Count("Enforce", 1, 0, blocked, None, secrets), START)
+        assert expected == ready.message
+    _, progressing, _ = conditions.valid(Count("Enforce", 1, 0, {"count": 3, "reasons": []}, None, {"X": 3}), START)
+    assert "PodsDue" == progressing.reason

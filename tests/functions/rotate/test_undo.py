@@ -208,7 +208,7 @@ def test_the_rest_doubles_up_to_a_day(cluster: FakeCluster, clock: FakeClock) ->
     rests = []
     for said in ("", "1", "2", "3", "6", "999", "99999", "many"):
         notes |= {marks.STAYED_SINCE: marks.stamp(clock.now()), marks.STAYS: said}
-        until = due.rests_until(old)
+        until = due.rests_until(old, clock.now())
         assert until
         rests.append((until - clock.now()) / timedelta(hours=1))
     assert [1, 1, 2, 4, 24, 24, 1, 1] == rests

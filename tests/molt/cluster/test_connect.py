@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
-from molt.cluster import PODS, Cluster, Misconfigured, connect, plain
+from molt.cluster import PODS, Cluster, Misconfigured, Unavailable, connect, plain
 from molt.cluster.access import Access
+from molt.cluster.backoff import Backoff
 from molt.cluster.transport import Transport
 from molt.embedded.runtime.kubeconfig import render
-from tests.molt.cluster.stub import Stub
+from tests.molt.cluster.stub import Stub, answer
 
 CA = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
@@ -246,6 +250,36 @@ def test_the_pool_is_what_the_access_says() -> None:
     wanted = {"ca_certs": "/ca", "cert_file": "/crt", "key_file": "/key", "cert_reqs": "CERT_NONE"}
     assert wanted | {"server_hostname": "b"} == {name: known[name] for name in (*wanted, "server_hostname")}
     assert "CERT_REQUIRED" == Access("https://a", lambda: None).pool().connection_pool_kw["cert_reqs"]
+
+
+def test_a_proxy_is_told_the_user_and_the_password(stub: Stub) -> None:
+    """Those in its address, decoded, with a request that it passes on and with one for a tunnel."""
+    place = stub.url.removeprefix("http://")
+    for told, expected in (("us%40er:p%3Aw%C3%BC@", "us@er:p:wü"), ("user@", "user:"), ("", None)):
+        stub.will(answer({"kind": "Pod"}))
+        transport = Transport(Access("http://api.example", lambda: None, proxy=f"http://{told}{place}"))
+        Cluster(transport).get(PODS, "web-0", "shop")
+        said = stub.seen[-1].headers.get("proxy-authorization", "")
+        assert expected == (base64.b64decode(said.removeprefix("Basic ")).decode() if said else None)
+        transport.close()
+    headers: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def tunnel() -> None:
+            connection, _ = server.accept()
+            headers.append(connection.recv(65_536))
+            connection.close()
+
+        thread = threading.Thread(target=tunnel)
+        thread.start()
+        proxy = f"http://user:secret@127.0.0.1:{server.getsockname()[1]}"
+        transport = Transport(Access("https://api.example", lambda: None, proxy=proxy), Backoff(tries=1))
+        with pytest.raises(Unavailable) as raised:
+            Cluster(transport).get(PODS, "web-0", "shop")
+        thread.join()
+    assert "secret" not in raised.value.reason
+    assert headers[0].startswith(b"CONNECT api.example:443 ")
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"user:secret") in headers[0]
 
 
 def plain_config(folder: Path, url: str, **cluster: Any) -> Path:

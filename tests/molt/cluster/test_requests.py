@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from molt.cluster import (
     TooLarge,
     Unavailable,
 )
+from molt.cluster.transport import Call, Transport
 from tests.molt.cluster.stub import Stub, answer, refuse
 
 POD = {"metadata": {"name": "web-0"}}
@@ -246,6 +249,30 @@ def test_logs_are_asked_for_again_when_the_kubelet_does_not_answer(cluster: Clus
     assert b"one\n" == cluster.logs("web-0", "shop", "main", limits)
     with pytest.raises(Rejected, match="get pods/log in namespace shop: is waiting to start"):
         cluster.logs("web-0", "shop", "main", limits)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_an_answer_that_trickles_in_is_given_up(
+    transport: Transport, stub: Stub, monkeypatch: pytest.MonkeyPatch, *, sized: bool
+) -> None:
+    """A kubelet on a lost node holds nobody by a byte now and then, nor by silence after one."""
+    monkeypatch.setattr("molt.cluster.transport.CONNECT_TIMEOUT", 0.5)
+
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length" if sized else "x-unsized", "1000000")
+        handler.end_headers()
+        for _ in range(400):
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+
+    stub.will(trickle)
+    monkeypatch.setattr(transport, "_monotonic", time.monotonic)
+    asked = Request("get", "", "pods/log", "shop")
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="get pods/log in namespace shop: "):
+        transport.read(Call("GET", "/log", asked, repeatable=False, read_timeout=0.3), [], 1000)
+    assert time.monotonic() - began < 10
 
 
 def test_a_checkpoint_is_asked_of_the_kubelet_once(cluster: Cluster, stub: Stub) -> None:

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molt.cluster import PODS, Cluster, Unavailable
+from molt.cluster.backoff import Backoff
 from molt.cluster.connect import by_url
-from molt.cluster.transport import Transport
+from molt.cluster.transport import CONNECT_TIMEOUT, HINT, READ_TIMEOUT, Transport
 from molt.cluster.window import MOST, Flights, Window
 from testbed.api import Api
 from tests.embedded_cluster import running_cluster
@@ -72,12 +73,10 @@ def test_a_window_full_of_answers_makes_it_about_one_larger(size: int) -> None:
 def test_who_finds_no_room_waits_for_it() -> None:
     """And the one who leaves lets it in."""
     flights, entered = Flights(), threading.Event()
-    sent = flights.begin()
-    flights.end(sent, refused=True)
-    first = flights.begin()  # the window has room for one now
+    first = _one_alone(flights)
 
     def second() -> None:
-        flights.end(flights.begin(), refused=False)
+        flights.end(_begun(flights), refused=False)
         entered.set()
 
     thread = threading.Thread(target=second)
@@ -86,6 +85,36 @@ def test_who_finds_no_room_waits_for_it() -> None:
     flights.end(first, refused=False)
     thread.join()
     assert entered.is_set()
+
+
+def test_nobody_waits_for_room_without_end(stub: Stub) -> None:
+    """All who have it hang: the request is not sent, and the event comes again; later there is room for it."""
+    transport = Transport(by_url(stub.url, "a-token"), Backoff(total=0.2))
+    first = _one_alone(transport._flights)
+    with pytest.raises(Unavailable, match="get pods in namespace shop: not sent") as raised:
+        Cluster(transport).get(PODS, "web-0", "shop")
+    assert (HINT, [], 1) == (raised.value.retry_after, stub.seen, transport._flights._under_way)
+    transport._flights.end(first, refused=False)
+    stub.will(answer({"kind": "Pod"}))
+    Cluster(transport).get(PODS, "web-0", "shop")
+    transport.close()
+
+
+def test_waiting_and_asking_take_less_than_a_function_has() -> None:
+    """As long as it is patient, and then a connection and a silence: it answers before Knative gives it up (30 s)."""
+    assert Backoff().total + CONNECT_TIMEOUT + READ_TIMEOUT < 30
+
+
+def _begun(flights: Flights) -> int:
+    sent = flights.begin(20)
+    assert sent is not None
+    return sent
+
+
+def _one_alone(flights: Flights) -> int:
+    """Make the window so small that there is room for one, and take it."""
+    flights.end(_begun(flights), refused=True)
+    return _begun(flights)
 
 
 def test_a_429_makes_the_window_smaller_and_a_500_does_not(stub: Stub, transport: Transport) -> None:

@@ -161,8 +161,8 @@ def test_who_asks_before_sending_is_told_to_go_on() -> None:
         assert said(connection).endswith(b"\r\n\r\nhi\n")
 
 
-def test_half_a_request_is_none() -> None:
-    """Nothing is taken of a sender that goes in the middle, and nothing is said."""
+def test_half_a_request_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is taken of a sender that goes in the middle, nor answered; the log has it."""
     reached: list[Request] = []
 
     def application(request: Request) -> Response:
@@ -173,6 +173,8 @@ def test_half_a_request_is_none() -> None:
         assert b"" == raw(door, b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
         assert b"" == raw(door, b"")
     assert [] == reached
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "the connection ended after 4 of 10 bytes" == json.loads(line)["reason"]
 
 
 def _trickle(connection: socket.socket) -> None:

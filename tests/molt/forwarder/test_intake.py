@@ -144,10 +144,33 @@ def test_an_event_that_would_be_too_large_for_the_broker_is_kept_aside(intake: I
         ({"content_type": "application/cloudevents+json"}, b"{}"),
     ],
 )
-def test_cloudevents_that_are_no_alerts(intake: Intake, headers: dict[str, str], content: bytes) -> None:
-    """What is not of Falco's type is not ours to pass on."""
-    assert 400 == post(intake, content, **headers)[0]
-    assert 0 == status(intake)["received"]
+def test_cloudevents_that_are_no_alerts(
+    intake: Intake, headers: dict[str, str], content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is not of Falco's type is not ours to pass on: it is kept aside, as Falcosidekick does not listen either."""
+    code, text = post(intake, content, **headers)
+    assert 400 == code
+    (line,) = capsys.readouterr().out.splitlines()
+    assert ("refused", text, content.decode()) == tuple(
+        json.loads(line)[name] for name in ("outcome", "reason", "letter")
+    )
+    (kept,) = json.loads(ask(intake, "GET", "/rejected").text)
+    assert (text, content.decode()) == (kept["reason"], kept["body"])
+    assert (0, 1, 1) == tuple(status(intake)[name] for name in ("received", "rejected", "keptAside"))
+
+
+def test_what_is_refused_and_not_kept_leaves_its_beginning_in_the_log(
+    intake: Intake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody sends it again: who looks for an alert that is missing sees that it was here, and why it went."""
+    intake.draining = True
+    content = body("1", note="\x1b[31m" + "x" * 5000)
+    assert 503 == post(intake, content)[0]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "\x1b" not in line
+    assert ("draining", 503, content[:1024].decode()) == tuple(
+        json.loads(line)[name] for name in ("reason", "status", "letter")
+    )
 
 
 def test_gzip(intake: Intake) -> None:
@@ -157,6 +180,7 @@ def test_gzip(intake: Intake) -> None:
     assert 413 == post(intake, gzip.compress(b" " * (LIMIT + 1)), content_encoding="gzip")[0]
     for content in (b"junk", whole[:-9], whole + b"x"):
         assert 400 == post(intake, content, content_encoding="gzip")[0]
+    assert 3 == status(intake)["keptAside"]
     assert 415 == post(intake, b"x", content_encoding="br")[0]
     assert 202 == post(intake, body("3"), content_encoding="identity")[0]
     assert 2 == status(intake)["received"]
@@ -175,7 +199,13 @@ def test_a_token_lets_in_who_knows_it(intake: Intake, tmp_path: Path) -> None:
         headers = Message()
         headers["authorization"] = text
         assert refused == ((found := intake.stranger(headers)) and found.status)
-    for path, expected in (("/status", 401), ("/rejected", 401), ("/healthz", 200), ("/readyz", 200)):
+    for path, expected in (
+        ("/status", 401),
+        ("/metrics", 401),
+        ("/rejected", 401),
+        ("/healthz", 200),
+        ("/readyz", 200),
+    ):
         assert expected == ask(intake, "GET", path).status
         assert 200 == ask(intake, "GET", path, authorization="Bearer secret").status
 
@@ -217,6 +247,26 @@ def test_a_full_spool_pushes_back(tmp_path: Path) -> None:
     assert (1, "dead") == (status(intake)["dropped"], status(intake)["trouble"])
     spool.close()
     assert 503 == post(intake, body("4"))[0]
+
+
+def test_prometheus_reads_the_status(tmp_path: Path) -> None:
+    """Each total and each gauge with its type, as numbers; a spool that was opened again goes on counting."""
+    spool = Spool(tmp_path / "other", Limits(100, 2**24, 30.0))
+    intake = Intake(spool, Outbox(spool), lambda: "dead")
+    assert 202 == post(intake, body("1"))[0]
+    assert 202 == post(intake, body("1"))[0]
+    assert 400 == post(intake, b"junk")[0]
+    answer = ask(intake, "GET", "/metrics")
+    assert (200, "text/plain; version=0.0.4; charset=utf-8") == (answer.status, answer.kind)
+    lines = answer.text.splitlines()
+    said = dict(line.split(" ") for line in lines if not line.startswith("#"))
+    wanted = {"received_total": 2, "again_total": 1, "rejected_total": 1, "waiting": 1, "broker_trouble": 1, "full": 0}
+    assert wanted == {name: float(said[f"molt_forwarder_{name}"]) for name in wanted}
+    assert {f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}" for name in said} == {
+        line for line in lines if line.startswith("# TYPE")
+    }
+    assert len(status(intake)) == len(said)
+    spool.close()
 
 
 def test_the_status_says_what_waits(intake: Intake) -> None:

@@ -277,6 +277,19 @@ def test_a_file_is_followed_by_a_process(tmp_path: Path) -> None:
     assert sorted(map(str, range(30))) == sorted(broker.ids)
 
 
+def test_what_is_gone_of_a_file_is_counted_and_told(tmp_path: Path) -> None:
+    """Truncated: the broker hears of it, as of alerts that were dropped."""
+    file = tmp_path / "events.log"
+    file.write_bytes(body("1") + b"\n")
+    with brokering() as broker, forwarding(tmp_path, broker.url, FILE=str(file)) as forwarder:
+        until(lambda: broker.ids == ["1"])
+        os.truncate(file, 0)
+        until(lambda: len(broker.got) == 2)
+        assert {"unread files": 1} == json.loads(broker.got[1][1])["priorities"]
+        assert 1 == forwarder.status()["dropped"]
+        assert 0 == forwarder.end()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from molt import events
+from molt import events, forward
 from molt.commits import StoreError
-from molt.forwarder import notice
 from molt.forwarder import sender as sender_module
 from molt.forwarder.broker import Answer, Silence
 from molt.forwarder.outbox import Outbox
@@ -150,9 +149,27 @@ def test_drops_are_told_first(tmp_path: Path) -> None:
     (first, told), (second, again), _ = way.got
     assert (first, told) == (second, again)
     event = events.parse(first, told)
-    assert (notice.TYPE, "/molt/forwarder/node%2F%C3%BC") == (event.type, event.source)
+    assert (forward.DROPPED, "/molt/forwarder/node%2F%C3%BC") == (event.type, event.source)
     assert {"dropped": 1, "priorities": {"Debug": 1}, "node": "node/ü"}.items() <= event.data.items()
     assert "2" == way.ids[2]
+    spool.close()
+
+
+def test_one_connection_tells_of_drops(tmp_path: Path) -> None:
+    """The others send alerts meanwhile: a batch would be told once by each."""
+    spool = Spool(tmp_path / "other", Limits(1, 2**24, 0.0))
+    sender = Sender(Outbox(spool), "node-1", lambda: 0.0)
+    spool.take([made("1", priority="Debug")])
+    spool.take([made("2")])
+    other = Way()
+
+    def slowly(headers: Mapping[str, str], _: bytes) -> Answer:
+        assert headers["ce-type"] == forward.DROPPED
+        assert [True, False] == [sender.turn(other), sender.turn(other)]
+        return Answer(202)
+
+    assert sender.turn(slowly)
+    assert ["2"] == other.ids
     spool.close()
 
 
@@ -169,7 +186,7 @@ def test_a_broker_that_does_not_want_to_hear_of_drops_gets_the_alerts(
     assert "2" == way.ids[1]
     monkeypatch.setattr(sender, "_tell", 0.0)
     assert sender.turn(way)
-    assert [notice.TYPE, "falco.rule.output.v1", notice.TYPE] == [headers["ce-type"] for headers, _ in way.got]
+    assert [forward.DROPPED, "falco.rule.output.v1", forward.DROPPED] == [headers["ce-type"] for headers, _ in way.got]
     spool.close()
 
 

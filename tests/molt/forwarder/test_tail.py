@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from molt.commits import StoreError
-from molt.forwarder import tail as tail_module
+from molt.forwarder import lines as lines_module
+from molt.forwarder import room, rotated
 from molt.forwarder.intake import item
+from molt.forwarder.lines import Lines, Reader, stream
 from molt.forwarder.outbox import Outbox
 from molt.forwarder.room import Limits
 from molt.forwarder.spool import Full, Item, Position, Spool
-from molt.forwarder.tail import Lines, Reader, Tail, stream
+from molt.forwarder.tail import Tail
 from molt.forwarder.wire import LIMIT
 from tests.molt.forwarder.kit import body
 
@@ -35,13 +37,23 @@ class Following:
         self.tail = self._made()
 
     def _made(self) -> Tail:
-        reader = Reader(self.spool.take, item, self.stop)
+        def lost() -> None:
+            self.spool.tables.commit(lambda connection: room.unread(connection, 1000.0))
+
+        reader = Reader(self.spool.take, item, self.stop, lost)
         return Tail(self.path, self.spool.position(str(self.path)), reader)
 
     def write(self, *names: str, end: str = "\n") -> None:
         """Append an alert for each name."""
         with self.path.open("ab") as file:
             file.write(b"\n".join(body(name) for name in names) + end.encode())
+
+    def rotate(self, name: str, *written: str, at: int) -> Path:
+        """Write, and rename what was written, the last of it then."""
+        if written:
+            self.write(*written)
+        os.utime(self.path, (at, at))
+        return self.path.rename(self.path.with_name(name))
 
     def restart(self) -> None:
         """Go on as a new process would."""
@@ -138,6 +150,89 @@ def test_a_rotation_while_nobody_looked(following: Following) -> None:
     assert ["2", "3"] == following.read()
 
 
+@pytest.mark.parametrize("names", [(".3", ".2", ".1"), ("-20251129", "-20251130.10", ".2025-12-01T09:30")])
+@pytest.mark.parametrize("running", [True, False])
+def test_several_rotations_between_two_looks(following: Following, names: tuple[str, ...], *, running: bool) -> None:
+    """All of the files are read, in the order in which they were written, and no other one; a kill changes nothing."""
+    following.rotate("events.log.4", "before", at=50)
+    following.write("1")
+    assert ["1"] == following.read()
+    if not running:
+        following.tail.close()
+    first, second, third = (f"events.log{name}" for name in names)
+    following.rotate(first, at=100)
+    following.write("foreign")
+    following.rotate("foreign.log.1", at=150)
+    following.rotate("events.log.old", "kept", at=150)
+    following.rotate(second, "2", "3", at=200)
+    following.rotate(third, "4", at=300)
+    following.path.touch()
+    if not running:
+        following.restart()
+    assert following.tail.turn() or following.tail.turn()
+    following.restart()
+    assert ["2", "3", "4"] == following.read()
+    following.write("5")
+    assert ["5"] == following.read()
+    assert 0 == following.outbox.status()["again"] == following.outbox.status()["dropped"]
+
+
+def test_a_file_that_was_packed_before_it_was_read_is_counted(
+    following: Following, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told, too, as alerts that were dropped are: nobody knows how many were in it."""
+    following.rotate("events.log.4.gz", "before", at=50)
+    following.write("1")
+    assert ["1"] == following.read()
+    following.rotate("events.log.3", at=100)
+    following.rotate("events.log.2.gz", "2", at=200)
+    following.path.touch()
+    assert [] == following.read(), "its writer may still use the first"
+    following.rotate("events.log.1", "3", at=300)
+    following.write("4")
+    assert ["3", "4"] == following.read()
+    assert ["events.log.2.gz was packed before it was read: it is lost"] == [
+        json.loads(line)["message"].rpartition("/")[2] for line in capsys.readouterr().out.splitlines()
+    ]
+    drops = following.outbox.drops()
+    assert drops
+    assert (1, {"unread files": 1}, 1) == (drops.count, drops.priorities, following.outbox.status()["dropped"])
+
+
+def test_a_rotation_between_looking_and_opening(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has the name by now is not read in its place: it is looked for again."""
+    following.write("1")
+    assert ["1"] == following.read()
+    following.rotate("events.log.2", at=100)
+    following.rotate("events.log.1", "2", at=200)
+    following.write("3")
+    later = rotated.later
+
+    def meanwhile(path: Path, number: int) -> list[rotated.Rotated]:
+        found = later(path, number)
+        following.path.with_name("events.log.1").rename(following.path.with_name("events.log.2"))
+        following.path.rename(following.path.with_name("events.log.1"))
+        return found
+
+    monkeypatch.setattr(rotated, "later", meanwhile)
+    with pytest.raises(OSError, match="rotated again"):
+        following.tail._leave()
+    monkeypatch.setattr(rotated, "later", later)
+    following.write("4")
+    assert ["2", "3", "4"] == following.read()
+
+
+def test_a_loss_that_cannot_be_counted_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """And reading goes on."""
+
+    def lost() -> None:
+        raise StoreError("the disk is full")
+
+    Reader(lambda *_: None, item, threading.Event(), lost).lose("it is gone")
+    said = [json.loads(line)["message"] for line in capsys.readouterr().out.splitlines()]
+    assert ["it is gone", "not counted: the disk is full"] == said
+
+
 def test_a_file_that_is_gone_while_nobody_looked(following: Following, capsys: pytest.CaptureFixture[str]) -> None:
     """The new one is read from its start, and it is said that something may be lost."""
     following.write("1", "2")
@@ -149,6 +244,7 @@ def test_a_file_that_is_gone_while_nobody_looked(following: Following, capsys: p
     following.restart()
     assert ["3"] == following.read()
     assert "what was read last is gone" in capsys.readouterr().out
+    assert 1 == following.outbox.status()["dropped"]
     keeper.close()
 
 
@@ -199,6 +295,7 @@ def test_truncation(following: Following, capsys: pytest.CaptureFixture[str]) ->
     following.write("3")
     assert ["3"] == following.read()
     assert "was truncated" in capsys.readouterr().out
+    assert 1 == following.outbox.status()["dropped"]
     following.restart()
     assert [] == following.read()
 
@@ -230,7 +327,7 @@ def test_an_entry_that_cannot_be_opened_is_not_the_file(following: Following) ->
     following.read()
     position = following.spool.position(str(following.path))
     assert position
-    assert not tail_module._is_the_same(following.path.with_name("gone"), position)
+    assert not rotated._is_the_same(following.path.with_name("gone"), position)
 
 
 def test_a_line_that_is_no_alert_is_kept_and_passed(following: Following, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +358,7 @@ def test_reading_waits_while_the_spool_is_full(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same lines are given again until they are taken; it is said once."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     refusals: list[Exception] = [Full(), StoreError("the disk is full"), Full()]
     taken: list[list[Item]] = []
 
@@ -278,7 +375,7 @@ def test_reading_waits_while_the_spool_is_full(
 
 def test_more_lines_at_once_than_a_spool_can_hold(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are taken in parts, each with its position: waiting for room for all of them would have no end."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     following.spool.limits = Limits(10, 2**26, 0.0)
     names = [str(number) for number in range(35)]
     following.write(*names)
@@ -322,7 +419,7 @@ def test_an_inode_beyond_what_the_spool_can_hold(following: Following, monkeypat
 
 def test_stopping_while_the_spool_is_full(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end does not wait, and the position stays where it was."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
 
     def take(*_: object) -> None:
         following.stop.set()
@@ -341,7 +438,7 @@ def test_stopping_while_the_spool_is_full(following: Following, monkeypatch: pyt
 
 def test_a_tail_in_a_thread(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks again and again until it is stopped."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     thread = threading.Thread(target=following.tail.run)
     thread.start()
     for name in ("1", "2"):
@@ -361,7 +458,7 @@ def test_a_file_that_cannot_be_read_is_opened_anew(
     following: Following, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A network file system loses files under way: reading goes on where it was, and not from the start."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
     following.write("1")
     assert ["1"] == following.read()
     following.spool.tables.commit(lambda connection: connection.execute("DELETE FROM seen").rowcount)
@@ -400,7 +497,7 @@ def test_a_pipe_is_read_to_its_end(following: Following) -> None:
 
 def test_a_pipe_is_left_when_stopped(following: Following, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is read, or while the spool is full."""
-    monkeypatch.setattr(tail_module, "_WAIT", 0.001)
+    monkeypatch.setattr(lines_module, "WAIT", 0.001)
 
     def take(*_: object) -> None:
         following.stop.set()
