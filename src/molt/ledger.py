@@ -38,9 +38,15 @@ class Place:
     workload: str
     at: datetime
 
-    def render(self) -> dict[str, str]:
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Return the place that the ledger has; one without a readable time counts from when time began."""
+        at, _, workload = text.partition(" ")
+        return cls(workload, marks.time_of(at) or _EVER)
+
+    def render(self) -> str:
         """Return the place as the ledger has it."""
-        return {"workload": self.workload, "at": marks.stamp(self.at)}
+        return f"{marks.stamp(self.at)} {self.workload}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +77,11 @@ class Ledger:
 
     @classmethod
     def parse(cls, obj: Mapping[str, Any]) -> Ledger:
-        """Return the ledger that an object is; a place without a readable time counts from when time began."""
+        """Return the ledger that an object is."""
         spec = obj.get("spec") or {}
         return cls(
             obj["metadata"].get("resourceVersion", ""),
-            {
-                uid: Place(place["workload"], marks.time_of(place["at"]) or _EVER)
-                for uid, place in (spec.get("pods") or {}).items()
-            },
+            {uid: Place.parse(place) for uid, place in (spec.get("pods") or {}).items()},
             {
                 policy: Breaker(marks.time_of(said.get("opened")), said.get("by", ""), marks.time_of(said.get("reset")))
                 for policy, said in (spec.get("breakers") or {}).items()
