@@ -6,23 +6,37 @@ is left out and says so in its condition Accepted, written once per generation; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from detect_router import FUNCTION
+from detect_router.parsed import Parsed
 from molt import log, timestamps
 from molt.cluster import RESPONSE_POLICIES
+from molt.combining import Combiner
 from molt.outcome import MoltError
-from molt.policy import PolicyError
+from molt.policy import PolicyError, ResponsePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from detect_router.parsed import Parsed
     from molt.cluster import Cluster
     from molt.outcome import Clock
-    from molt.policy import ResponsePolicy
 
 CONDITION: Final = "Accepted"
+
+
+class Policies:
+    """The policies as the alerts of one process find them: those that wait for the list at once share the next one."""
+
+    def __init__(self) -> None:
+        """Begin without knowing any."""
+        self._parsed = Parsed()
+        self._readers = Combiner[None, Sequence[ResponsePolicy]]()
+
+    def read(self, cluster: Cluster, clock: Clock) -> Sequence[ResponsePolicy]:
+        """Return what `read` does, read after this was called, by this thread or another."""
+        return self._readers.submit(None, lambda alerts: [read(cluster, clock, self._parsed)] * len(alerts))
 
 
 def read(cluster: Cluster, clock: Clock, parsed: Parsed) -> list[ResponsePolicy]:

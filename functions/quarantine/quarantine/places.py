@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from molt import ledger as ledgers
 from molt import marks
 from molt.cluster import EVENTS, Conflict
+from molt.combining import Combiner
 from molt.events import deterministic_id
 from molt.outcome import MoltError, TemporaryError
 from molt.turns import LONGEST
 from quarantine import limits
-from quarantine.combining import Combiner
 from quarantine.limits import Answer, Claim
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from molt.combining import Combiner
 from molt.outcome import PermanentError, TemporaryError
-from quarantine.combining import Combiner
 
 Work = Callable[[Sequence[int]], Sequence[int]]
 BAD = 3
