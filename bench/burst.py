@@ -70,7 +70,7 @@ def measure(cluster: str, sizes: Sequence[int]) -> report.Run:
             each = 1000 * sum(used.values()) / size
             why = (
                 f"{each:.0f} ms of processor a pod in molt's processes alone, beside the API server and its controllers"
-                " where they are real, on the cores below; and one Ledger that all places are written into in turn"
+                " where they are real, on the cores below"
             )
             rows.append(_row(size, taken[-1], GOALS.get(size), why))
             rows.append(report.Row(f"{size} pods: the median one", report.percentile(taken, 0.5), "s"))

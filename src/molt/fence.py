@@ -4,8 +4,8 @@ The ValidatingAdmissionPolicy `molt-fence` (functions/quarantine/fence.yaml) ref
 whose token is bound to a pod in the list. The list is data, in objects of the kind Fence: whoever keeps it needs no
 right to write admission policies, and nothing that stands in it can refuse a request without a pod's UID.
 
-The list is spread over 16 objects by the UID, made when they are first needed: one alone would be a bottleneck, since
-each change of it is written whole, and one for each pod would be looked at one by one at every write in the cluster.
+The list is spread over 4 objects by the UID, made when they are first needed: one alone would be a bottleneck, since
+each change of it is written whole, and each more is looked at by itself at every write in the cluster.
 A change is a merge patch of one key: it needs no read before it, and two at once do not undo each other.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NAME: Final = "molt-fence"
 """The name of the ValidatingAdmissionPolicy and of its binding."""
 
-SHARDS: Final = 16
+SHARDS: Final = 4
 SHARD_NAMES: Final = tuple(f"pods-{number:x}" for number in range(SHARDS))
 
 

@@ -10,7 +10,7 @@ taken: what is between reservation and isolation by then has failed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ from molt.cluster import PODS, AlreadyExists, Conflict, NotFound
 from molt.cluster.resources import LEDGERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from molt.cluster import Cluster
 
@@ -38,9 +38,15 @@ class Place:
     workload: str
     at: datetime
 
-    def render(self) -> dict[str, str]:
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Return the place that the ledger has; one without a readable time counts from when time began."""
+        at, _, workload = text.partition(" ")
+        return cls(workload, marks.time_of(at) or _EVER)
+
+    def render(self) -> str:
         """Return the place as the ledger has it."""
-        return {"workload": self.workload, "at": marks.stamp(self.at)}
+        return f"{marks.stamp(self.at)} {self.workload}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,11 @@ class Breaker:
     opened: datetime | None = None
     by: str = ""
     reset: datetime | None = None
+
+    def render(self) -> dict[str, str | None]:
+        """Return the breaker as a merge patch makes it."""
+        opened, reset = (marks.stamp(time) if time else None for time in (self.opened, self.reset))
+        return {"opened": opened, "by": self.by or None, "reset": reset}
 
     def ends(self, now: datetime) -> datetime | None:
         """Return until when it is open; None when it is not."""
@@ -66,14 +77,11 @@ class Ledger:
 
     @classmethod
     def parse(cls, obj: Mapping[str, Any]) -> Ledger:
-        """Return the ledger that an object is; a place without a readable time counts from when time began."""
+        """Return the ledger that an object is."""
         spec = obj.get("spec") or {}
         return cls(
             obj["metadata"].get("resourceVersion", ""),
-            {
-                uid: Place(place["workload"], marks.time_of(place["at"]) or _EVER)
-                for uid, place in (spec.get("pods") or {}).items()
-            },
+            {uid: Place.parse(place) for uid, place in (spec.get("pods") or {}).items()},
             {
                 policy: Breaker(marks.time_of(said.get("opened")), said.get("by", ""), marks.time_of(said.get("reset")))
                 for policy, said in (spec.get("breakers") or {}).items()
@@ -83,6 +91,10 @@ class Ledger:
     def stale(self, held: Iterable[str], now: datetime) -> set[str]:
         """Return the UIDs whose place is none any more, when those of `held` are in quarantine."""
         return {uid for uid, place in self.places.items() if place.at <= now - GRACE} - set(held)
+
+    def without(self, uids: Collection[str]) -> Ledger:
+        """Return the ledger without the places of these pods."""
+        return replace(self, places={uid: place for uid, place in self.places.items() if uid not in uids})
 
 
 def read(cluster: Cluster, *, dry_run: bool = False) -> Ledger:
@@ -98,13 +110,21 @@ def read(cluster: Cluster, *, dry_run: bool = False) -> Ledger:
         return Ledger.parse(cluster.get(LEDGERS, NAME))
 
 
-def change(cluster: Cluster, ledger: Ledger, spec: Mapping[str, Any]) -> Ledger:
-    """Merge `spec` into the ledger as it was read; return it as it is then. Raises Conflict if it is another."""
-    patch = {"metadata": {"resourceVersion": ledger.version}, "spec": spec}
+def change(cluster: Cluster, ledger: Ledger, to: Ledger) -> Ledger:
+    """Make the ledger, as it was read, what `to` says; return it as it is then. Raises Conflict if it is another.
+
+    The answer is not read but for its version: what was read and what is changed is all that there can be in it, and of
+    a long ledger that takes long.
+    """
+    spec = {"pods": _difference(ledger.places, to.places), "breakers": _difference(ledger.breakers, to.breakers)}
+    if not any(spec.values()):
+        return ledger
+    patch = {"metadata": {"resourceVersion": ledger.version}, "spec": {part: new for part, new in spec.items() if new}}
     try:
-        return Ledger.parse(cluster.merge(LEDGERS, NAME, patch))
+        answer = cluster.merge(LEDGERS, NAME, patch)
     except NotFound as error:
         raise Conflict(error.reason) from error
+    return replace(to, version=answer["metadata"]["resourceVersion"])
 
 
 def free(cluster: Cluster, uid: str) -> None:
@@ -145,13 +165,19 @@ def tidy(cluster: Cluster, now: datetime) -> None:
     except NotFound:
         return
     if ledger.stale((), now) and (stale := ledger.stale(_uids(in_quarantine(cluster)), now)):
-        change(cluster, ledger, {"pods": dict.fromkeys(stale)})
+        change(cluster, ledger, ledger.without(stale))
 
 
 def in_quarantine(cluster: Cluster) -> list[dict[str, Any]]:
     """Return the pods in quarantine, of all namespaces."""
     pods = cluster.list(PODS, labels=f"{marks.COMPROMISED}={marks.TRUE}")
     return [pod for pod in pods if marks.is_quarantined(pod)]
+
+
+def _difference(old: Mapping[str, Place | Breaker], new: Mapping[str, Place | Breaker]) -> dict[str, Any]:
+    """Return the merge patch that makes the old entries the new ones."""
+    gone: dict[str, Any] = dict.fromkeys(old.keys() - new.keys())
+    return gone | {key: entry.render() for key, entry in new.items() if old.get(key) != entry}
 
 
 def _uids(pods: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -210,7 +210,8 @@ def render_leaks(lines: Iterable[str]) -> str:
 
 def printable(text: str, limit: int = TEXT_LIMIT) -> str:
     """Return untrusted text as one line of at most `limit` printable characters; the cut shows as `...`."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    plain = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(plain.split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 

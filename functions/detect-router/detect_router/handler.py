@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from detect_router import FUNCTION, policies, routes
-from detect_router.parsed import Parsed
+from detect_router import FUNCTION, routes
+from detect_router.policies import Policies, stands
 from detect_router.repeats import Repeats
 from molt import guard, resolve, workload
 from molt.alert import Alert
@@ -31,16 +31,16 @@ ROUTED: Final = "io.molt-project.alert.routed.v1"
 
 def handler() -> Callable[[Event, Cluster, Clock], Outcome]:
     """Return the handler of a process: it knows what policies it has read before say, and repeats for what they are."""
-    parsed, repeats = Parsed(), Repeats()
+    policies, repeats = Policies(), Repeats()
 
     def handle_next(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
-        return handle(event, cluster, clock, parsed, repeats)
+        return handle(event, cluster, clock, policies, repeats)
 
     return handle_next
 
 
 def handle(
-    event: Event, cluster: Cluster, clock: Clock, parsed: Parsed | None = None, repeats: Repeats | None = None
+    event: Event, cluster: Cluster, clock: Clock, policies: Policies | None = None, repeats: Repeats | None = None
 ) -> Outcome:
     """Answer an alert with its itinerary, or ignore it for a reason.
 
@@ -51,15 +51,15 @@ def handle(
     protected = guard.protected_namespace(alert.namespace) if alert.namespace else None
     if objection := protected or repeats.reason(alert, clock.now()):
         return Ignored(objection)
-    known = policies.read(cluster, clock, parsed := parsed or Parsed(), cached=True)
+    known = (policies := policies or Policies()).read(cluster, clock)
     if reason := routes.hopeless(alert, known):
         return Ignored(reason)
     pod = resolve.find(alert, cluster, clock.now())
     if isinstance(pod, str):
         return Ignored(pod)
     route = routes.route(alert, known, pod)
-    if not isinstance(route, str) and not policies.stands(route.policy, cluster):
-        known = policies.read(cluster, clock, parsed)
+    if not isinstance(route, str) and not stands(route.policy, cluster):
+        known = policies.latest(cluster, clock)
         route = routes.route(alert, known, pod)
     if isinstance(route, str):
         return Ignored(route)

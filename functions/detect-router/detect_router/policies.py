@@ -6,26 +6,46 @@ is left out and says so in its condition Accepted, written once per generation; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from detect_router import FUNCTION
+from detect_router.parsed import Parsed
 from molt import log, timestamps
 from molt.cluster import RESPONSE_POLICIES, NotFound
+from molt.combining import Combiner
 from molt.outcome import MoltError
-from molt.policy import PolicyError
+from molt.policy import PolicyError, ResponsePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from detect_router.parsed import Parsed
     from molt.cluster import Cluster
     from molt.outcome import Clock
-    from molt.policy import ResponsePolicy
 
 CONDITION: Final = "Accepted"
 
 
-def read(cluster: Cluster, clock: Clock, parsed: Parsed, *, cached: bool = False) -> list[ResponsePolicy]:
+class Policies:
+    """The policies as the alerts of one process find them: those that wait for the list at once share the next one."""
+
+    def __init__(self) -> None:
+        """Begin without knowing any."""
+        self._parsed = Parsed()
+        self._readers = Combiner[None, Sequence[ResponsePolicy]]()
+
+    def read(self, cluster: Cluster, clock: Clock) -> Sequence[ResponsePolicy]:
+        """Return what the API server's cache has, read after this was called, by this thread or another."""
+        return self._readers.submit(
+            None, lambda alerts: [read(cluster, clock, self._parsed, cached=True)] * len(alerts)
+        )
+
+    def latest(self, cluster: Cluster, clock: Clock) -> Sequence[ResponsePolicy]:
+        """Return what stands at present, for one that the cache is behind for."""
+        return read(cluster, clock, self._parsed, cached=False)
+
+
+def read(cluster: Cluster, clock: Clock, parsed: Parsed, *, cached: bool) -> list[ResponsePolicy]:
     """Return the valid policies, the latest, or as the API server's cache has them (molt.cluster.options.freshness).
 
     Raises what the list raises; that a status cannot be written is logged and no more.

@@ -11,7 +11,6 @@ from molt.cluster import (
     DAEMON_SETS,
     DEPLOYMENTS,
     EVENTS,
-    NETWORK_POLICIES,
     PODS,
     REPLICA_SETS,
     STATEFUL_SETS,
@@ -106,10 +105,7 @@ def _isolate(part: Part, pod: Object | None) -> Outcome | Object:
         try:
             if not ensured:
                 # Before the label: the moment that the pod has it, the policy selects it.
-                policy = isolation.deny_all(target.namespace)
-                cluster.apply(
-                    NETWORK_POLICIES, policy, target.namespace, manager=isolation.MANAGER, dry_run=part.dry_run
-                )
+                part.recent.close(cluster, target.namespace, now, dry_run=part.dry_run)
                 ensured = True
             patch = isolation.patch(pod or {}, slip, now)
             return cluster.merge(PODS, target.name, patch, target.namespace, dry_run=part.dry_run)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from molt.ledger import GRACE, WINDOW, Breaker, Ledger
+from molt.ledger import GRACE, WINDOW, Breaker, Ledger, Place
 from molt.policy import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 PER_WORKLOAD = "perWorkload"
@@ -33,6 +33,54 @@ class Refusal:
 
     reason: str
     opens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of a claim: it is `refused`, or has a place, which it `held` before or takes now.
+
+    `opened`: when the policy's breaker was opened, for the one that has opened it, now or when it was delivered before.
+    """
+
+    refused: Refusal | None = None
+    held: bool = False
+    opened: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What becomes of several claims, in their order, and the ledger with the places that they take."""
+
+    ledger: Ledger
+    answers: Sequence[Answer]
+
+    @property
+    def all_taken(self) -> bool:
+        """Tell whether each claim takes a place now: then nothing but the ledger's change has to be sure."""
+        return not any(answer.refused or answer.held for answer in self.answers)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether a claim is refused that a place which is none any more may stand in the way of."""
+        return any(answer.refused and not answer.refused.opens for answer in self.answers)
+
+
+def decide(ledger: Ledger, claims: Iterable[Claim], now: datetime) -> Decided:
+    """Decide the claims one after the other: what one takes counts for the next."""
+    places, breakers = dict(ledger.places), dict(ledger.breakers)
+    after, answers = replace(ledger, places=places, breakers=breakers), []
+    for claim in claims:
+        if holds(after, claim, now):
+            answers.append(Answer(held=True))
+        elif refused := refusal(after, claim, now):
+            breaker = breakers.get(claim.policy, Breaker())
+            if refused.opens:
+                breaker = breakers[claim.policy] = replace(breaker, opened=now, by=claim.uid)
+            answers.append(Answer(refused, opened=breaker.opened if breaker.by == claim.uid else None))
+        else:
+            places[claim.uid] = Place(claim.workload, now)
+            answers.append(Answer())
+    return Decided(after, answers)
 
 
 def needs_replicas(limits: Mapping[str, Any]) -> bool:

@@ -9,11 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from molt import fence, marks
-from molt.cluster import EVENTS, NETWORK_POLICIES, PODS
+from molt.cluster import EVENTS, PODS
 from molt.events import deterministic_id
 from molt.outcome import MoltError
 from quarantine import leaks
-from quarantine.recent import ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +39,7 @@ def report(cluster: Cluster, recent: Recent, slip: Slip, pod: dict[str, Any], no
     found = (
         *leaks.of_pod(pod),
         *leaks.of_token(pod, _fenced(cluster, recent, slip, now)),
-        *_asked("other NetworkPolicies", lambda: leaks.of_policies(pod, _policies(cluster, slip))),
+        *_asked("other NetworkPolicies", lambda: recent.policies(cluster, pod, now)),
         *_asked("the network plugin", lambda: recent.network(cluster, pod, now)),
     )
     findings = leaks.bounded(found)
@@ -67,10 +66,6 @@ def _asked(what: str, find: Callable[[], Iterable[str]]) -> Iterator[str]:
         yield from find()
     except MoltError as error:
         yield f"{leaks.UNKNOWN}: {what}: {error.reason}"
-
-
-def _policies(cluster: Cluster, slip: Slip) -> list[dict[str, Any]]:
-    return cluster.list_within(ROOM, NETWORK_POLICIES, slip.target.namespace, cached=True)
 
 
 def _annotated(cluster: Cluster, slip: Slip, findings: Iterable[str], *, dry_run: bool) -> tuple[str, ...]:

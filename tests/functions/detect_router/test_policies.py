@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from detect_router import policies
 from detect_router.parsed import Parsed
+from detect_router.policies import Policies
 from molt.cluster import Conflict, Forbidden
 from tests.functions.detect_router.world import StillClock, World, policy
 
@@ -17,7 +20,7 @@ LISTED, WRITTEN = "list responsepolicies", "patch responsepolicies/status"
 
 
 def read(world: World) -> list[str]:
-    return [known.name for known in policies.read(world, StillClock(), Parsed())]
+    return [known.name for known in policies.read(world, StillClock(), Parsed(), cached=False)]
 
 
 def conditions(world: World, name: str) -> list[dict[str, Any]]:
@@ -86,3 +89,39 @@ def test_a_status_that_cannot_be_written_loses_no_alert(
     assert ["good"] == read(world)
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert ("warning", f"policy broken: status not written: {failure}") == (last["level"], last["message"])
+
+
+class SlowWorld(World):
+    """A world whose first list takes as long as others wait for it."""
+
+    wait: Any = None
+
+    def list(self, *asked: Any, **more: Any) -> Any:
+        """Return the list as it is before the wait."""
+        found = super().list(*asked, **more)
+        wait, self.wait = self.wait, None
+        if wait:
+            wait()
+        return found
+
+
+def test_alerts_that_come_at_once_share_a_list_that_is_read_after_they_came() -> None:
+    """A policy that was made while another alert's list was read is in theirs."""
+    world, known = SlowWorld(policy("old")), Policies()
+
+    def read_now() -> list[str]:
+        return [one.name for one in known.read(world, StillClock())]
+
+    with ThreadPoolExecutor(5) as pool:
+
+        def wait() -> None:
+            others.extend(pool.submit(read_now) for _ in range(4))
+            while len(known._readers._waiting) < 4:
+                time.sleep(0.001)
+            world.objects["ResponsePolicy", "", "new"] = policy("new")
+
+        others: list[Any] = []
+        world.wait = wait
+        assert ["old"] == read_now()
+        assert {("new", "old")} == {tuple(sorted(other.result())) for other in others}
+    assert [LISTED] * 2 == world.asked

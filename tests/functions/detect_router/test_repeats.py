@@ -14,7 +14,7 @@ import pytest
 
 from detect_router import repeats
 from detect_router.handler import handle, handler
-from detect_router.parsed import Parsed
+from detect_router.policies import Policies
 from detect_router.repeats import WINDOW, Repeats
 from molt.outcome import Done, Ignored
 from tests.functions.detect_router.world import (
@@ -47,8 +47,8 @@ class MovedClock(StillClock):
 def second(world: World, *, ahead: timedelta = timedelta(), fields: dict[str, Any] | None = None, **change: Any) -> Any:
     """Have the usual alert handled, and then another; return what became of that."""
     known = Repeats()
-    handle(event(alert_data()), world, StillClock(), Parsed(), known)
-    return handle(event(alert_data(fields, **{"uuid": "a2", **change})), world, MovedClock(ahead), Parsed(), known)
+    handle(event(alert_data()), world, StillClock(), Policies(), known)
+    return handle(event(alert_data(fields, **{"uuid": "a2", **change})), world, MovedClock(ahead), Policies(), known)
 
 
 def shop(**spec: Any) -> World:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from molt import ledger as ledgers
 from molt import marks
 from molt.cluster import AlreadyExists, Forbidden
 from molt.cluster.resources import LEDGERS
 from molt.itinerary import PolicyRef
+from molt.ledger import Place
 from molt.outcome import TemporaryError
 from quarantine.limits import Claim
 from quarantine.places import ATTEMPTS, OPENED, Places
 from tests.functions.fake_cluster import FakeClock, FakeCluster
 
+ROOT = Path(__file__).resolve().parents[3]
 WEB = "shop/Deployment/web"
 ISOLATED = {"labels": {marks.COMPROMISED: "true"}, "annotations": {marks.ORIGINAL_LABELS: "{}"}}
 
@@ -201,3 +205,21 @@ def test_a_tick_tidies_up(cluster: FakeCluster, clock: FakeClock) -> None:
     for _ in range(2):
         ledgers.tidy(cluster, clock.now())
         assert {uid} == _taken(cluster)
+
+
+def test_a_place_is_one_text() -> None:
+    """It is read as it was written; without a readable time it counts from when time began."""
+    place = Place("shop/Deployment/web", datetime(2026, 11, 24, 12, 0, 0, 250_000, tzinfo=UTC))
+    assert "2026-11-24T12:00:00.250000Z shop/Deployment/web" == place.render()
+    assert place == Place.parse(place.render())
+    assert Place("x", datetime(1970, 1, 1, tzinfo=UTC)) == Place.parse("yesterday x")
+    assert Place("", datetime(1970, 1, 1, tzinfo=UTC)) == Place.parse("")
+
+
+@pytest.mark.parametrize("kind", ["ledgers", "fences"])
+def test_no_pod_has_a_managed_field(kind: str) -> None:
+    """What an API server notes of who wrote each key would take it longer than all else, with a thousand pods."""
+    crd = yaml.safe_load((ROOT / f"knative/base/crds/{kind}.yaml").read_text(encoding="utf-8"))
+    (version,) = crd["spec"]["versions"]
+    pods = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["pods"]
+    assert ("atomic", "string") == (pods["x-kubernetes-map-type"], pods["additionalProperties"]["type"])

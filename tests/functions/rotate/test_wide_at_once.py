@@ -32,7 +32,6 @@ from molt.outcome import Done, Skipped, TemporaryError
 from molt.turns import Turns
 from molt.workload import is_ready
 from quarantine.handler import handler as quarantine
-from quarantine.places import Places
 from rotate.handler import handler as rotate
 from tests.functions.fake_cluster import FakeClock, Killed
 from tests.functions.interleaving import Interleaving, StoppingCluster, StoppingTurns, Task
@@ -135,7 +134,7 @@ class World:
         """Return what delivers an alert's event, and those that follow, as a broker does."""
         handlers: dict[str, Callable[..., Any]] = {
             "rotate": rotate(KEY, turns),
-            "quarantine": quarantine(Places(turns)),
+            "quarantine": quarantine(),
         }
         event = event_of(slip_for(self.cluster.pods()[target], *steps, alert={"id": f"alert-{target}"}))
 
