@@ -313,7 +313,8 @@ def test_a_kind_without_schema_keeps_all() -> None:
     """Where a version has no schema at all nothing is dropped."""
     found = structural.schema_of({"spec": {"versions": [{"name": "v1"}]}}, "v1")
     body = {"spec": {"a": 1}}
-    assert ([], {"spec": {"a": 1}}) == (structural.prune(found, body), body)
+    unknown: list[str] = []
+    assert ({"spec": {"a": 1}}, []) == (structural.pruned(found, body, unknown), unknown)
 
 
 APPLIED: list[tuple[Object, str]] = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from molt.embedded.cluster.errors import StoreGone
-from molt.embedded.cluster.objects import copied, key_of
+from molt.embedded.cluster.objects import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ DELETED = "DELETED"
 
 
 class Change(NamedTuple):
-    """One change as subscribers see it; `obj` is theirs to keep and alter."""
+    """One change as subscribers see it."""
 
     type: str
     plural: str
@@ -66,7 +66,7 @@ class Subscription:
     def get(self, timeout: float | None = None) -> Change | None:
         """Return the next change; None when `timeout` seconds pass without one (see `closed`), or once closed."""
         record = self.record(timeout)
-        return None if record is None else Change(record.type, record.plural, copied(record.obj))
+        return None if record is None else Change(record.type, record.plural, record.obj)
 
     def __iter__(self) -> Iterator[Change]:
         """Yield changes as they come, until closed."""

@@ -45,6 +45,12 @@ def key_of(obj: dict[str, Any]) -> Key:
     return obj["metadata"].get("namespace") or "", obj["metadata"]["name"]
 
 
+def with_status(obj: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
+    """Return `obj` with the status of `source`, or without one where that has none."""
+    bare = {key: value for key, value in obj.items() if key != "status"}
+    return bare | ({"status": source["status"]} if "status" in source else {})
+
+
 def desired(obj: dict[str, Any]) -> dict[str, Any]:
     """Return what counts for metadata.generation: all but metadata and status."""
     return {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata", "status")}

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from molt.embedded.cluster.objects import copied
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 KEPT = ("apiVersion", "kind", "metadata")
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -25,48 +20,57 @@ def schema_of(crd: dict[str, Any], version: str) -> dict[str, Any]:
     return found
 
 
-def prune(schema: dict[str, Any], obj: dict[str, Any]) -> list[str]:
-    """Take out of `obj` what the schema does not know, and return the paths of it: `spec.foo`, `spec.list[0].bar`."""
-    body = {key: value for key, value in obj.items() if key not in KEPT}
-    unknown = list(_prune(schema, body, ""))
-    for key in [key for key in obj if key not in KEPT and key not in body]:
-        del obj[key]
-    return unknown
+def pruned(schema: dict[str, Any], obj: dict[str, Any], unknown: list[str]) -> dict[str, Any]:
+    """Return `obj` without what the schema does not know; the paths of that (`spec.list[0].bar`) go into `unknown`."""
+    head = {key: obj[key] for key in KEPT if key in obj}
+    body = {key: value for key, value in obj.items() if key not in head}
+    return head | _pruned(schema, body, "", unknown)
 
 
-def _prune(schema: dict[str, Any], value: Any, path: str) -> Iterator[str]:
+def _pruned(schema: dict[str, Any], value: Any, path: str, unknown: list[str]) -> Any:
+    """Return `value` itself where nothing goes: what changes of a large object is small."""
     if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _prune(schema.get("items") or {PRESERVE: True}, item, f"{path}[{index}]")
-    elif isinstance(value, dict):
-        properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
-        for key in list(value):
-            here = f"{path}.{key}" if path else key
-            if key in properties:
-                yield from _prune(properties[key], value[key], here)
-            elif isinstance(additional, dict):
-                yield from _prune(additional, value[key], here)
-            elif not additional and not schema.get(PRESERVE) and not _embedded(schema, key):
-                del value[key]
-                yield here
+        items = schema.get("items") or {PRESERVE: True}
+        return [_pruned(items, item, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        part = properties.get(key, additional)
+        if not part and not schema.get(PRESERVE) and not _embedded(schema, key) and key not in properties:
+            unknown.append(f"{path}.{key}" if path else key)
+        elif isinstance(part, dict) and isinstance(item, dict | list):
+            found[key] = _pruned(part, item, f"{path}.{key}" if path else key, unknown)
+        else:
+            found[key] = item
+    return value if _same(found, value) else found
+
+
+def _same(found: dict[str, Any], value: dict[str, Any]) -> bool:
+    return len(found) == len(value) and all(found[key] is item for key, item in value.items())
 
 
 def _embedded(schema: dict[str, Any], key: str) -> bool:
     return bool(schema.get("x-kubernetes-embedded-resource")) and key in KEPT
 
 
-def default(schema: dict[str, Any], value: Any) -> None:
-    """Fill in the schema's defaults; a null where none is allowed and a default exists counts as missing."""
+def defaulted(schema: dict[str, Any], value: Any) -> Any:
+    """Return `value` with the schema's defaults, itself where it lacks none.
+
+    A null where none is allowed and a default exists counts as missing.
+    """
     if isinstance(value, list):
-        for item in value:
-            default(schema.get("items") or {}, item)
-    elif isinstance(value, dict):
-        properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
-        for key, part in properties.items():
-            if "default" in part and (key not in value or (value[key] is None and not part.get("nullable"))):
-                value[key] = copied(part["default"])
-            if key in value:
-                default(part, value[key])
-        if isinstance(additional, dict):
-            for key in value.keys() - properties.keys():
-                default(additional, value[key])
+        return [defaulted(schema.get("items") or {}, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
+    found = dict(value)
+    for key, part in properties.items():
+        if "default" in part and (key not in value or (value[key] is None and not part.get("nullable"))):
+            found[key] = part["default"]
+        if key in found:
+            found[key] = defaulted(part, found[key])
+    if isinstance(additional, dict):
+        found |= {key: defaulted(additional, item) for key, item in value.items() if key not in properties}
+    return value if _same(found, value) else found
