@@ -111,13 +111,13 @@ def test_missing_and_several(things: Caller) -> None:
     )
     assert [] == schema.blocked([])
     whole = structural.schema_of(definition(SPEC), "v1") | {"required": ["spec"]}
-    assert ["spec: Required value"] == [str(fault) for fault in schema.faults(whole, {})]
-    assert 'in body must be of type object: "array"' in str(schema.faults(whole, [])[0])  # type: ignore[arg-type]
+    assert ["spec: Required value"] == [str(fault) for fault in schema.faults(whole, {}, None)]
+    assert 'in body must be of type object: "array"' in str(schema.faults(whole, [], None)[0])  # type: ignore[arg-type]
 
 
 def test_formats_of_what_is_no_text() -> None:
     """A format says nothing about a value of another type."""
-    assert [] == schema.faults({"format": "date-time"}, 1)  # type: ignore[arg-type]
+    assert [] == schema.faults({"format": "date-time"}, 1, None)  # type: ignore[arg-type]
 
 
 def test_pruning_and_defaults(things: Caller) -> None:
@@ -297,6 +297,52 @@ def test_definitions_are_served_at_once(admin: Caller) -> None:
     assert [404, 200, 404] == [admin.ask("GET", THINGS.replace("v1", one)).code for one in ("v1", "v2", "v3")]
 
 
+def test_what_a_definition_did_not_ask_for_yet(admin: Caller) -> None:
+    """Of what was written before the definition changed, unchanged parts too are pruned, completed and judged anew."""
+    before = {"type": "object", "additionalProperties": {"type": "object", "properties": {
+        "name": {"type": "string"}, "old": {"type": "string"}}}}  # fmt: skip
+    admin.post(CRD_PATH, definition(before))
+    for name, text in (("good", "abc"), ("bad", "abcdef")):
+        admin.post(THINGS, thing(name, spec={"x": {"name": text, "old": "y"}, "y": {}}))
+    after = {"type": "object", "additionalProperties": {"type": "object", "properties": {
+        "name": {"type": "string", "maxLength": 4}, "new": {"type": "string", "default": "z"}}}}  # fmt: skip
+    admin.put(
+        f"{CRD_PATH}/things.test.io", admin.get(f"{CRD_PATH}/things.test.io") | {"spec": definition(after)["spec"]}
+    )
+    label = {"metadata": {"labels": {"a": "b"}}}
+    good = object_of(admin.patch("merge", f"{THINGS}/good", label))
+    assert {"x": {"name": "abc", "new": "z"}, "y": {"new": "z"}} == good["spec"]
+    assert (422, "Invalid") == refusal(admin.patch("merge", f"{THINGS}/bad", label))[:2]
+
+
+def test_an_unchanged_part_counts(admin: Caller) -> None:
+    """What did not change is not judged again, and still counts for what is said of the whole."""
+    item = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 5}}}
+    admin.post(
+        CRD_PATH,
+        definition({
+            "type": "object",
+            "properties": {
+                "most": {"type": "object", "maxProperties": 2, "additionalProperties": item},
+                "least": {"type": "object", "minProperties": 2, "additionalProperties": item},
+                "either": {"anyOf": [{"required": ["a"]}, {"properties": {"b": {"properties": {"n": {"minimum": 1}}}}}],
+                           "type": "object", "properties": {"a": item, "b": item}},
+            },
+        }),
+    )  # fmt: skip
+    two = {"a": {"n": 1}, "b": {"n": 0}}
+    admin.post(THINGS, thing(spec={"most": two, "least": two, "either": two}))
+    path = f"{THINGS}/one"
+    assert 200 == admin.patch("merge", path, {"spec": {"most": {"b": {"n": 5}}}}).code
+    for change, text in (
+        ({"most": {"b": {"n": 6}}}, "spec.most.b.n in body should be less than or equal to 5"),
+        ({"most": {"c": {}}}, "spec.most: Too many: 3: must have at most 2 items"),
+        ({"least": {"b": None}}, 'spec.least: Invalid value: {"a":{"n":1}}: spec.least in body should have at least 2'),
+        ({"either": {"a": None}}, "spec.either in body must validate at least one schema (anyOf)"),
+    ):
+        assert text in refusal(admin.patch("merge", path, {"spec": change}))[2]
+
+
 def test_cluster_scoped_and_without_status(admin: Caller) -> None:
     """A kind may be cluster-scoped, and without a status subresource its status is a field as any other."""
     admin.post(CRD_PATH, definition(status=False, scope="Cluster"))
@@ -314,7 +360,7 @@ def test_a_kind_without_schema_keeps_all() -> None:
     found = structural.schema_of({"spec": {"versions": [{"name": "v1"}]}}, "v1")
     body = {"spec": {"a": 1}}
     unknown: list[str] = []
-    assert ({"spec": {"a": 1}}, []) == (structural.pruned(found, body, unknown), unknown)
+    assert ({"spec": {"a": 1}}, []) == (structural.pruned(found, body, None, unknown), unknown)
 
 
 APPLIED: list[tuple[Object, str]] = [

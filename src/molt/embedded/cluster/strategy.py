@@ -142,13 +142,14 @@ def _complete(kind: Kind, obj: Object, old: Object | None, now: str, *, strict: 
     if kind.crd is not None:
         found = structural.schema_of(kind.crd, kind.version)
         unknown: list[str] = []
-        known = structural.pruned(found, obj, unknown)
+        before = _settled(kind.crd, old)
+        known = structural.pruned(found, obj, before, unknown)
         if unknown and strict:
             fields = ", ".join(f"unknown field {quoted(path)}" for path in unknown)
             text = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
             raise bad_request(f"{text}: strict decoding error: {fields}")
         obj.clear()
-        obj |= structural.defaulted(found, known)
+        obj |= structural.defaulted(found, known, before)
         return [f"unknown field {quoted(path)}" for path in unknown]
     default(kind, obj, old)
     if kind.key == CRDS:
@@ -156,6 +157,13 @@ def _complete(kind: Kind, obj: Object, old: Object | None, now: str, *, strict: 
         if not list(crd.faults(obj)):
             crd.establish(obj, now)
     return []
+
+
+def _settled(definition: Object, old: Object | None) -> Object | None:
+    """Return `old` if it was written since the definition of its kind was: it is complete and good by what holds now."""
+    if old is None or int(old["metadata"]["resourceVersion"]) < int(definition["metadata"]["resourceVersion"]):
+        return None
+    return old
 
 
 def _judge(kind: Kind, obj: Object, old: Object | None) -> None:
@@ -173,7 +181,7 @@ def _judge(kind: Kind, obj: Object, old: Object | None) -> None:
 def _custom(kind: Kind, definition: Object, obj: Object, old: Object | None) -> Iterator[Fault]:
     found = structural.schema_of(definition, kind.version)
     body = {key: value for key, value in obj.items() if key not in structural.KEPT}
-    wrong = schema.faults(found, body)
+    wrong = schema.faults(found, body, _settled(definition, old))
     yield from wrong
     blocked = schema.blocked(wrong)
     yield from blocked
