@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from molt.embedded.cluster.listkeys import KEY_DEFAULTS, applied, atomic_map
+from molt.embedded.cluster.objects import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 Part = tuple[str, str]
 Path = tuple[Part, ...]
-ABSENT: Final = object()
 DOT: Final = "."  # marks what is itself in a set and has more below it
 Fields = dict[Path, Any]  # path -> value of the leaf; {} for an item of a keyed list itself
 

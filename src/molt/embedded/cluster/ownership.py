@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from molt.embedded.cluster.listkeys import KEY_DEFAULTS, ListRule, applied, atomic_map, identity
-from molt.embedded.cluster.managed import ABSENT, Path, difference, fields_of, from_v1, shown, to_v1, union
-from molt.embedded.cluster.objects import copied
+from molt.embedded.cluster.managed import Path, difference, fields_of, from_v1, shown, to_v1, union
+from molt.embedded.cluster.objects import ABSENT, copied
 from molt.embedded.cluster.problems import Refused, quoted
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_math, ext_strings
 
+from molt.embedded.cluster.objects import ABSENT
 from molt.embedded.cluster.problems import DUPLICATE, FORBIDDEN, INVALID, OMIT, REQUIRED, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RULES: Final = "x-kubernetes-validations"
-ABSENT: Final = object()
 MISSING_KEY: Final = re.compile(r'^NOT_FOUND: Key not found in map : "(.*)"$')
 REASONS: Final = {
     "FieldValueDuplicate": DUPLICATE,

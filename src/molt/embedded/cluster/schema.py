@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jsonschema import Draft4Validator, FormatChecker, ValidationError, validators
 
+from molt.embedded.cluster.objects import altered
 from molt.embedded.cluster.problems import INVALID, NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID, Fault
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def _properties(validator: Any, parts: dict[str, Any], value: Any, _: dict[str, 
 def _additional(validator: Any, part: Any, value: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
     """Check what no property is; where nothing is allowed, pruning has left nothing."""
     if isinstance(value, dict) and isinstance(part, dict):
-        for name in value.keys() - (schema.get("properties") or {}).keys():
-            if value[name] is not UNCHANGED:
-                yield from validator.descend(value[name], part, path=name)
+        known = schema.get("properties") or {}
+        for name in [name for name, item in value.items() if item is not UNCHANGED and name not in known]:
+            yield from validator.descend(value[name], part, path=name)
 
 
 FORMATS: Final = FormatChecker(())
@@ -106,10 +107,10 @@ def _marked(schema: dict[str, Any], value: Any, old: Any) -> Any:
     if not isinstance(value, dict) or not isinstance(old, dict) or not schema.keys().isdisjoint(WHOLE):
         return value
     properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        before, part = old.get(key, UNCHANGED), properties.get(key, additional)
-        found[key] = UNCHANGED if before is item else _marked(part, item, before) if isinstance(part, dict) else item
+    found: dict[str, Any] = dict.fromkeys(value, UNCHANGED)
+    for key in altered(value, old):
+        part = properties.get(key, additional)
+        found[key] = _marked(part, value[key], old.get(key)) if isinstance(part, dict) else value[key]
     return found
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from molt.embedded.cluster import crd, events, metadata, rules, schema, specrules, structural
 from molt.embedded.cluster.defaults import default
-from molt.embedded.cluster.objects import meta, with_status
+from molt.embedded.cluster.objects import ABSENT, meta, with_status
 from molt.embedded.cluster.problems import Fault, bad_request, invalid, quoted
 from molt.embedded.cluster.resources import CRDS
 
@@ -160,7 +160,7 @@ def _complete(kind: Kind, obj: Object, old: Object | None, now: str, *, strict: 
 
 
 def _settled(definition: Object, old: Object | None) -> Object | None:
-    """Return `old` if it was written since the definition of its kind was: it is complete and good by what holds now."""
+    """Return `old` if it was written since the definition of its kind was: it was judged by what holds now."""
     if old is None or int(old["metadata"]["resourceVersion"]) < int(definition["metadata"]["resourceVersion"]):
         return None
     return old
@@ -186,4 +186,4 @@ def _custom(kind: Kind, definition: Object, obj: Object, old: Object | None) -> 
     blocked = schema.blocked(wrong)
     yield from blocked
     if not blocked:
-        yield from rules.faults(found, obj, rules.ABSENT if old is None else old)
+        yield from rules.faults(found, obj, ABSENT if old is None else old)

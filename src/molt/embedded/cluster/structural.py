@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from molt.embedded.cluster.objects import altered
+
 KEPT = ("apiVersion", "kind", "metadata")
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
-ABSENT = object()
 
 
 def version_of(crd: dict[str, Any], version: str) -> dict[str, Any]:
@@ -35,27 +36,25 @@ def pruned(schema: dict[str, Any], obj: dict[str, Any], old: Any, unknown: list[
 def _pruned(schema: dict[str, Any], value: Any, old: Any, path: str, unknown: list[str]) -> Any:
     if isinstance(value, list):
         items = schema.get("items") or {PRESERVE: True}
-        return [_pruned(items, item, ABSENT, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+        return [_pruned(items, item, None, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
-    before: dict[str, Any] = old if isinstance(old, dict) else {}
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        if before.get(key, ABSENT) is item:
-            found[key] = item
-        elif isinstance(part := properties.get(key, additional), dict):
-            found[key] = _pruned(part, item, before.get(key), f"{path}.{key}" if path else key, unknown)
-        elif additional or schema.get(PRESERVE) or _embedded(schema, key):
-            found[key] = item
-        else:
-            unknown.append(f"{path}.{key}" if path else key)
-    return value if _same(found, value) else found
+    dropped, kept = set[str](), dict[str, Any]()
+    for key in altered(value, old):
+        here = f"{path}.{key}" if path else key
+        if isinstance(part := properties.get(key, additional), dict):
+            kept[key] = _pruned(part, value[key], old.get(key) if isinstance(old, dict) else None, here, unknown)
+        elif not additional and not schema.get(PRESERVE) and not _embedded(schema, key):
+            unknown.append(here)
+            dropped.add(key)
+    whole = {key: item for key, item in value.items() if key not in dropped} if dropped else value
+    return _replaced(whole, kept)
 
 
-def _same(found: dict[str, Any], value: dict[str, Any]) -> bool:
-    """Tell whether nothing has changed: then the value itself is kept, and shared with what it was before."""
-    return len(found) == len(value) and all(found[key] is item for key, item in value.items())
+def _replaced(value: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """Return `value` with these parts; itself, to be shared with what it was before, where they are its own."""
+    return value | parts if altered(parts, value) else value
 
 
 def _embedded(schema: dict[str, Any], key: str) -> bool:
@@ -68,19 +67,18 @@ def defaulted(schema: dict[str, Any], value: Any, old: Any) -> Any:
     What is the very same in `old`, which has had its defaults from this schema, is not looked at.
     """
     if isinstance(value, list):
-        return [defaulted(schema.get("items") or {}, item, ABSENT) for item in value]
+        return [defaulted(schema.get("items") or {}, item, None) for item in value]
     if not isinstance(value, dict) or value is old:
         return value
     properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
     before: dict[str, Any] = old if isinstance(old, dict) else {}
-    found = dict(value)
+    found: dict[str, Any] = {}
     for key, part in properties.items():
         if "default" in part and (key not in value or (value[key] is None and not part.get("nullable"))):
-            found[key] = part["default"]
-        if key in found:
-            found[key] = defaulted(part, found[key], before.get(key, ABSENT))
+            found[key] = defaulted(part, part["default"], None)
+        elif key in value:
+            found[key] = defaulted(part, value[key], before.get(key))
     if isinstance(additional, dict):
-        for key, item in value.items():
-            if key not in properties and before.get(key, ABSENT) is not item:
-                found[key] = defaulted(additional, item, before.get(key, ABSENT))
-    return value if _same(found, value) else found
+        others = [key for key in altered(value, old) if key not in properties]
+        found |= {key: defaulted(additional, value[key], before.get(key)) for key in others}
+    return _replaced(value, found)
