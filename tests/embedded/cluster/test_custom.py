@@ -315,6 +315,20 @@ def test_what_a_definition_did_not_ask_for_yet(admin: Caller) -> None:
     assert (422, "Invalid") == refusal(admin.patch("merge", f"{THINGS}/bad", label))[:2]
 
 
+def test_what_a_patch_leaves_is_shared(admin: Caller) -> None:
+    """Of a large object, and of what manages it, a patch costs what it changes: the rest is the very same as before."""
+    item = {"type": "object", "properties": {"n": {"type": "integer", "default": 1}}}
+    admin.post(CRD_PATH, definition({"type": "object", "additionalProperties": item}))
+    admin.post(THINGS, thing(spec={"a": {}, "b": {}}))
+    before = admin.store.get("things.test.io", "default", "one")
+    admin.patch("merge", f"{THINGS}/one", {"spec": {"b": {"n": 2}, "c": {}}})
+    after = admin.store.get("things.test.io", "default", "one")
+    assert {"a": {"n": 1}, "b": {"n": 2}, "c": {"n": 1}} == after["spec"]
+    assert before["spec"]["a"] is after["spec"]["a"]
+    fields = [one["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"] for one in (before, after)]
+    assert fields[0]["f:a"] is fields[1]["f:a"]
+
+
 def test_an_unchanged_part_counts(admin: Caller) -> None:
     """What did not change is not judged again, and still counts for what is said of the whole."""
     item = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 5}}}

@@ -65,7 +65,7 @@ def faults(schema: dict[str, Any], value: Any, old: Any = ABSENT, path: str = ""
         ruled = value.keys() if _has_rules(additional) else [key for key in properties if key in value]
         for key in ruled:
             item, part = value[key], properties.get(key, additional)
-            if _has_rules(part):
+            if isinstance(part, dict) and _has_rules(part):
                 before = old.get(key, ABSENT) if isinstance(old, dict) else ABSENT
                 name = f"{path}.{key}" if key in properties else f"{path}[{key}]"
                 yield from faults(part, item, before, name.removeprefix("."))

@@ -25,6 +25,7 @@ from molt.embedded.cluster.objects import desired, generated, key_of, rfc3339, w
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from molt.embedded.cluster.changes import Spaces
     from molt.embedded.cluster.objects import Key
 
 
@@ -47,7 +48,7 @@ class Store:
     def __init__(self, *, window: int = 8192, now: Callable[[], datetime] = _utc_now) -> None:
         """Start empty; remember the last `window` changes for watches that resume; `now` is the clock."""
         self.lock = threading.RLock()  # held by who needs several calls to be one step
-        self._objects: dict[str, dict[str, dict[str, Object]]] = defaultdict(lambda: defaultdict(dict))
+        self._objects: dict[str, Spaces] = defaultdict(lambda: defaultdict(dict))
         self._changes = Changes(window)
         self._version = 1
         self.now = now
@@ -77,12 +78,11 @@ class Store:
         """
         with self.lock:
             spaces = self._objects[plural]
-            wanted = sorted(spaces) if namespace is None else [namespace]
-            found = {(space, name): spaces[space][name] for space in wanted for name in sorted(spaces.get(space, ()))}
             if at is not None:
-                found = self._changes.undone(plural, found, at)
-                found = {key: found[key] for key in sorted(found) if namespace in (None, key[0])}
-            return [one for one in found.values() if where(one)]
+                spaces = self._changes.undone(plural, spaces, at)
+            wanted = sorted(spaces) if namespace is None else [namespace]
+            found = (spaces[space][name] for space in wanted for name in sorted(spaces.get(space, ())))
+            return [one for one in found if where(one)]
 
     def create(self, plural: str, obj: Object, *, dry_run: bool = False) -> Object:
         """Store a new object and return it: uid, creationTimestamp, resourceVersion, generation 1, generated name.

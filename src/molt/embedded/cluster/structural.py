@@ -30,7 +30,8 @@ def pruned(schema: dict[str, Any], obj: dict[str, Any], old: Any, unknown: list[
     """
     head = {key: obj[key] for key in KEPT if key in obj}
     body = {key: value for key, value in obj.items() if key not in head}
-    return head | _pruned(schema, body, old, "", unknown)
+    known: dict[str, Any] = _pruned(schema, body, old, "", unknown)
+    return head | known
 
 
 def _pruned(schema: dict[str, Any], value: Any, old: Any, path: str, unknown: list[str]) -> Any:
