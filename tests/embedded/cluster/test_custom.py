@@ -52,6 +52,7 @@ BAD: list[tuple[Object, str]] = [
     ({"size": 1.5}, 'must be of type integer: "number"'),
     ({"size": {}}, 'must be of type integer: "object"'),
     ({"size": []}, 'must be of type integer: "array"'),
+    ({"map": 1}, 'spec.map in body must be of type object: "integer"'),
     ({"on": 1}, 'spec.on in body must be of type boolean: "integer"'),
     ({"size": 0}, "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"),
     ({"size": 10}, "spec.size in body should be less than or equal to 9"),
