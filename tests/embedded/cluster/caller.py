@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from molt.embedded.cluster import bootstrap
 from molt.embedded.cluster.api import Api
+from molt.embedded.cluster.objects import copied
 from molt.embedded.cluster.requests import APPLY, JSON, JSON_PATCH, MERGE, STRATEGIC, Answer, Request, Stream
 from molt.embedded.cluster.store import Store
 
@@ -81,10 +82,10 @@ class Caller:
 
 
 def object_of(answer: Answer) -> Object:
-    """Return an answer's object, which must be no refusal."""
+    """Return an answer's object, as a client's own; it must be no refusal."""
     assert isinstance(answer.body, dict)
     assert answer.code < 400, answer.body
-    return answer.body
+    return copied(answer.body)
 
 
 def refusal(answer: Answer) -> tuple[int, str, str]:

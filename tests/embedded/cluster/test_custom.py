@@ -52,6 +52,7 @@ BAD: list[tuple[Object, str]] = [
     ({"size": 1.5}, 'must be of type integer: "number"'),
     ({"size": {}}, 'must be of type integer: "object"'),
     ({"size": []}, 'must be of type integer: "array"'),
+    ({"map": 1}, 'spec.map in body must be of type object: "integer"'),
     ({"on": 1}, 'spec.on in body must be of type boolean: "integer"'),
     ({"size": 0}, "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"),
     ({"size": 10}, "spec.size in body should be less than or equal to 9"),
@@ -111,13 +112,13 @@ def test_missing_and_several(things: Caller) -> None:
     )
     assert [] == schema.blocked([])
     whole = structural.schema_of(definition(SPEC), "v1") | {"required": ["spec"]}
-    assert ["spec: Required value"] == [str(fault) for fault in schema.faults(whole, {})]
-    assert 'in body must be of type object: "array"' in str(schema.faults(whole, [])[0])  # type: ignore[arg-type]
+    assert ["spec: Required value"] == [str(fault) for fault in schema.faults(whole, {}, None)]
+    assert 'in body must be of type object: "array"' in str(schema.faults(whole, [], None)[0])  # type: ignore[arg-type]
 
 
 def test_formats_of_what_is_no_text() -> None:
     """A format says nothing about a value of another type."""
-    assert [] == schema.faults({"format": "date-time"}, 1)  # type: ignore[arg-type]
+    assert [] == schema.faults({"format": "date-time"}, 1, None)  # type: ignore[arg-type]
 
 
 def test_pruning_and_defaults(things: Caller) -> None:
@@ -297,6 +298,66 @@ def test_definitions_are_served_at_once(admin: Caller) -> None:
     assert [404, 200, 404] == [admin.ask("GET", THINGS.replace("v1", one)).code for one in ("v1", "v2", "v3")]
 
 
+def test_what_a_definition_did_not_ask_for_yet(admin: Caller) -> None:
+    """Of what was written before the definition changed, unchanged parts too are pruned, completed and judged anew."""
+    before = {"type": "object", "additionalProperties": {"type": "object", "properties": {
+        "name": {"type": "string"}, "old": {"type": "string"}}}}  # fmt: skip
+    admin.post(CRD_PATH, definition(before))
+    for name, text in (("good", "abc"), ("bad", "abcdef")):
+        admin.post(THINGS, thing(name, spec={"x": {"name": text, "old": "y"}, "y": {}}))
+    after = {"type": "object", "additionalProperties": {"type": "object", "properties": {
+        "name": {"type": "string", "maxLength": 4}, "new": {"type": "string", "default": "z"}}}}  # fmt: skip
+    admin.put(
+        f"{CRD_PATH}/things.test.io", admin.get(f"{CRD_PATH}/things.test.io") | {"spec": definition(after)["spec"]}
+    )
+    label = {"metadata": {"labels": {"a": "b"}}}
+    good = object_of(admin.patch("merge", f"{THINGS}/good", label))
+    assert {"x": {"name": "abc", "new": "z"}, "y": {"new": "z"}} == good["spec"]
+    assert (422, "Invalid") == refusal(admin.patch("merge", f"{THINGS}/bad", label))[:2]
+
+
+def test_what_a_patch_leaves_is_shared(admin: Caller) -> None:
+    """Of a large object, and of what manages it, a patch costs what it changes: the rest is the very same as before."""
+    item = {"type": "object", "properties": {"n": {"type": "integer", "default": 1}}}
+    admin.post(CRD_PATH, definition({"type": "object", "additionalProperties": item}))
+    admin.post(THINGS, thing(spec={"a": {}, "b": {}}))
+    before = admin.store.get("things.test.io", "default", "one")
+    admin.patch("merge", f"{THINGS}/one", {"spec": {"b": {"n": 2}, "c": {}}})
+    after = admin.store.get("things.test.io", "default", "one")
+    assert {"a": {"n": 1}, "b": {"n": 2}, "c": {"n": 1}} == after["spec"]
+    assert before["spec"]["a"] is after["spec"]["a"]
+    fields = [one["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"] for one in (before, after)]
+    assert fields[0]["f:a"] is fields[1]["f:a"]
+
+
+def test_an_unchanged_part_counts(admin: Caller) -> None:
+    """What did not change is not judged again, and still counts for what is said of the whole."""
+    item = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 5}}}
+    admin.post(
+        CRD_PATH,
+        definition({
+            "type": "object",
+            "properties": {
+                "most": {"type": "object", "maxProperties": 2, "additionalProperties": item},
+                "least": {"type": "object", "minProperties": 2, "additionalProperties": item},
+                "either": {"anyOf": [{"required": ["a"]}, {"properties": {"b": {"properties": {"n": {"minimum": 1}}}}}],
+                           "type": "object", "properties": {"a": item, "b": item}},
+            },
+        }),
+    )  # fmt: skip
+    two = {"a": {"n": 1}, "b": {"n": 0}}
+    admin.post(THINGS, thing(spec={"most": two, "least": two, "either": two}))
+    path = f"{THINGS}/one"
+    assert 200 == admin.patch("merge", path, {"spec": {"most": {"b": {"n": 5}}}}).code
+    for change, text in (
+        ({"most": {"b": {"n": 6}}}, "spec.most.b.n in body should be less than or equal to 5"),
+        ({"most": {"c": {}}}, "spec.most: Too many: 3: must have at most 2 items"),
+        ({"least": {"b": None}}, 'spec.least: Invalid value: {"a":{"n":1}}: spec.least in body should have at least 2'),
+        ({"either": {"a": None}}, "spec.either in body must validate at least one schema (anyOf)"),
+    ):
+        assert text in refusal(admin.patch("merge", path, {"spec": change}))[2]
+
+
 def test_cluster_scoped_and_without_status(admin: Caller) -> None:
     """A kind may be cluster-scoped, and without a status subresource its status is a field as any other."""
     admin.post(CRD_PATH, definition(status=False, scope="Cluster"))
@@ -313,7 +374,8 @@ def test_a_kind_without_schema_keeps_all() -> None:
     """Where a version has no schema at all nothing is dropped."""
     found = structural.schema_of({"spec": {"versions": [{"name": "v1"}]}}, "v1")
     body = {"spec": {"a": 1}}
-    assert ([], {"spec": {"a": 1}}) == (structural.prune(found, body), body)
+    unknown: list[str] = []
+    assert ({"spec": {"a": 1}}, []) == (structural.pruned(found, body, None, unknown), unknown)
 
 
 APPLIED: list[tuple[Object, str]] = [

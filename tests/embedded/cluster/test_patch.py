@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from molt.embedded.cluster import managed, ownership
 from molt.embedded.cluster.listkeys import atomic_map, schema_at
+from molt.embedded.cluster.managed import Path
 from molt.embedded.cluster.ownership import Entry
 from molt.embedded.cluster.patch import PatchError, json_patch, merge
 from molt.embedded.cluster.problems import Refused
@@ -166,6 +169,17 @@ def test_applied_fields_round_trip() -> None:
     assert {".": {}, "f:name": {}} == {key: container[key] for key in (".", "f:name")}
     assert {".": {}, "f:containerPort": {}} == container["f:ports"]['k:{"containerPort":1,"protocol":"TCP"}']
     assert tree == managed.to_v1(managed.from_v1(tree))
+
+
+PATHS = st.sets(st.lists(st.tuples(st.just("f"), st.sampled_from("abc")), min_size=1, max_size=3).map(tuple))
+
+
+@given(one=PATHS, other=PATHS)
+def test_sets_of_fields_are_joined_and_taken_apart_as_they_stand(one: set[Path], other: set[Path]) -> None:
+    """What fieldsV1 says after it was changed in place of its set is what the set would say."""
+    first, second = managed.to_v1(one), managed.to_v1(other)
+    assert managed.to_v1(one | other) == managed.union(first, second)
+    assert managed.to_v1(one - other) == managed.difference(first, second)
 
 
 def test_apply_takes_back_what_it_no_longer_wants() -> None:

@@ -287,6 +287,8 @@ def test_apply(admin: Caller) -> None:
     scaled = object_of(admin.patch("apply", path, deployment(replicas=2), fieldManager="a"))
     assert 2 == scaled["spec"]["replicas"]
     assert 1 == object_of(admin.patch("apply", path, deployment(), fieldManager="a"))["spec"]["replicas"]
+    tabbed = b'{\t"metadata": {"name": "web", "labels": {"a": "c"}}}'  # JSON, and no YAML
+    assert {"a": "c"} == object_of(admin.patch("apply", path, tabbed, fieldManager="b"))["metadata"]["labels"]
     yaml = b"metadata: {name: web, labels: {a: b}}\nspec: {}"
     assert {"a": "b"} == object_of(admin.patch("apply", path, yaml, fieldManager="b"))["metadata"]["labels"]
     old = admin.patch("apply", path, deployment() | {"metadata": {"resourceVersion": "1"}}, fieldManager="a")

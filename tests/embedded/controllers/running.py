@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from molt.embedded.cluster import controllers
 from molt.embedded.cluster.controllers.kinds import ENDPOINT_SLICE, POD, SERVICE
 from molt.embedded.cluster.controllers.pods import is_active, is_ready, labels_of
+from molt.embedded.cluster.objects import copied
 from molt.embedded.cluster.store import Store
 from tests.embedded.controllers.made import CONTAINERS
 
@@ -54,7 +55,7 @@ class Shop:
     def change(self, kind: Kind, name: str, change: Callable[[Object], None]) -> None:
         """Alter an object, whatever else happens to it meanwhile."""
         with self.store.lock:
-            obj = self.get(kind, name)
+            obj = copied(self.get(kind, name))
             change(obj)
             self.store.update(kind.plural, obj)
 

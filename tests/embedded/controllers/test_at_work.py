@@ -240,8 +240,7 @@ def test_daemonset_follows_the_nodes(shop: Shop) -> None:
     shop.workload(DAEMON_SET)
     shop.until(lambda: 3 == len(shop.ready()))
     extra = shop.store.get(NODE.plural, None, "node-1")
-    extra["metadata"] = {"name": "node-9"}
-    shop.store.create(NODE.plural, extra)
+    shop.store.create(NODE.plural, extra | {"metadata": {"name": "node-9"}})
     shop.until(lambda: 4 == len(shop.ready()))
     shop.store.delete(NODE.plural, None, "node-9")
     shop.until(lambda: 3 == len(shop.store.list(POD.plural)))
@@ -304,9 +303,7 @@ def test_garbage(web: Shop) -> None:
 def test_orphaned_replica_set_is_adopted(web: Shop) -> None:
     """A Deployment that comes back takes over the ReplicaSet and the pods that it finds, and restarts nothing."""
     before = web.ready()
-    deployment = web.get(DEPLOYMENT, "web")
-    deployment["metadata"]["finalizers"] = ["orphan"]
-    web.store.update(DEPLOYMENT.plural, deployment)
+    web.change(DEPLOYMENT, "web", lambda one: one["metadata"].update(finalizers=["orphan"]))
     web.store.delete(DEPLOYMENT.plural, SPACE, "web")
     web.until(lambda: [] == web.store.list(DEPLOYMENT.plural))
     (replica_set,) = web.store.list(REPLICA_SET.plural)

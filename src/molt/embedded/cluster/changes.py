@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import queue
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from molt.embedded.cluster.errors import StoreGone
-from molt.embedded.cluster.objects import copied, key_of
+from molt.embedded.cluster.objects import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from molt.embedded.cluster.objects import Key
 
 ADDED = "ADDED"
 MODIFIED = "MODIFIED"
 DELETED = "DELETED"
 
+Spaces = defaultdict[str, dict[str, dict[str, Any]]]  # objects of one kind by namespace ("" for none) and name
+
 
 class Change(NamedTuple):
-    """One change as subscribers see it; `obj` is theirs to keep and alter."""
+    """One change as subscribers see it."""
 
     type: str
     plural: str
@@ -66,7 +66,7 @@ class Subscription:
     def get(self, timeout: float | None = None) -> Change | None:
         """Return the next change; None when `timeout` seconds pass without one (see `closed`), or once closed."""
         record = self.record(timeout)
-        return None if record is None else Change(record.type, record.plural, copied(record.obj))
+        return None if record is None else Change(record.type, record.plural, record.obj)
 
     def __iter__(self) -> Iterator[Change]:
         """Yield changes as they come, until closed."""
@@ -121,14 +121,16 @@ class Changes:
         """Let the history of `plural` begin at `version`."""
         self._begun[plural] = version
 
-    def undone(self, plural: str, objects: dict[Key, dict[str, Any]], at: int) -> dict[Key, dict[str, Any]]:
-        """Return what `objects` of `plural` were at version `at`. Raises StoreGone."""
+    def undone(self, plural: str, spaces: Spaces, at: int) -> Spaces:
+        """Return what the objects of `plural` were at version `at`. Raises StoreGone."""
         self._check(plural, at)
-        before = dict(objects)
+        before: Spaces = defaultdict(dict, {space: dict(objects) for space, objects in spaces.items()})
         for record in reversed(self._records):
             if record.plural == plural and record.version > at:
-                before.pop(key_of(record.obj), None)
-                before |= {} if record.previous is None else {key_of(record.obj): record.previous}
+                namespace, name = key_of(record.obj)
+                before[namespace].pop(name, None)
+                if record.previous is not None:
+                    before[namespace][name] = record.previous
         return before
 
     def _check(self, plural: str | None, version: int) -> None:

@@ -115,7 +115,8 @@ def _secret(obj: dict[str, Any], _: dict[str, Any] | None) -> None:
 
 
 def _namespace(obj: dict[str, Any], old: dict[str, Any] | None) -> None:
-    meta(obj).setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
+    metadata = meta(obj)
+    metadata["labels"] = metadata.get("labels", {}) | {"kubernetes.io/metadata.name": metadata.get("name", "")}
     if old is None:
         obj["spec"] = {"finalizers": ["kubernetes"]}
         obj["status"] = {"phase": "Active"}

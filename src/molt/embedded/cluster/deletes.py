@@ -63,8 +63,8 @@ class Deleter:
         dry_run = bool(wanted.get("dryRun"))
         finalizer = FINALIZERS.get(wanted.get("propagationPolicy", ""))
         if finalizer and not dry_run and finalizer not in metadata.get("finalizers", ()):
-            metadata["finalizers"] = [*metadata.get("finalizers", ()), finalizer]
-            self._store.update(kind.store, old)
+            finalizers = [*metadata.get("finalizers", ()), finalizer]
+            self._store.update(kind.store, old | {"metadata": metadata | {"finalizers": finalizers}})
         if kind.key == CRDS and not dry_run:
             self._delete_instances(old)
         return self._store.delete(
@@ -79,8 +79,8 @@ class Deleter:
         """Delete the objects of a kind whose definition goes, whatever holds them."""
         for kind in of_crd(definition):
             for obj in self._store.list(kind.key):
-                obj["metadata"].pop("finalizers", None)
-                self._store.update(kind.store, obj)
+                metadata = {key: value for key, value in obj["metadata"].items() if key != "finalizers"}
+                self._store.update(kind.store, obj | {"metadata": metadata})
                 try:
                     self._store.delete(kind.key, obj["metadata"].get("namespace"), obj["metadata"]["name"])
                 except StoreNotFound:

@@ -58,9 +58,10 @@ def evict(store: Store, pod: Object, options: Object, *, dry_run: bool, now: str
         _check_budget(store, pod)
     metadata = pod["metadata"]
     if not dry_run:
-        conditions = [one for one in pod.get("status", {}).get("conditions", []) if one["type"] != CONDITION["type"]]
-        pod.setdefault("status", {})["conditions"] = [*conditions, CONDITION | {"lastTransitionTime": now}]
-        store.update("pods", pod, status_only=True)
+        status = pod.get("status", {})
+        kept = [one for one in status.get("conditions", []) if one["type"] != CONDITION["type"]]
+        told = {"conditions": [*kept, CONDITION | {"lastTransitionTime": now}]}
+        store.update("pods", pod | {"status": status | told}, status_only=True)
     grace = options.get("gracePeriodSeconds")
     store.delete("pods", metadata["namespace"], metadata["name"], grace_seconds=grace, dry_run=dry_run)
 

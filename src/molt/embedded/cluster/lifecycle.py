@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from molt.embedded.cluster.errors import StoreConflict
-from molt.embedded.cluster.objects import copied, rfc3339
+from molt.embedded.cluster.objects import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 DEFAULT_GRACE = 30
+FIXED = (
+    *("uid", "creationTimestamp", "resourceVersion", "generation"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds"),
+)
 MODIFIED_TEXT = "the object has been modified; please apply your changes to the latest version and try again"
 
 # The kinds whose strategy keeps no metadata.generation.
@@ -46,19 +50,10 @@ def check(plural: str, stored: Object, *, uid: str | None, resource_version: str
         raise StoreConflict(plural, metadata["name"], MODIFIED_TEXT)
 
 
-def keep(new: Object, old: Object) -> None:
-    """Put back into `new` what no writer may change."""
-    for field in (
-        "uid",
-        "creationTimestamp",
-        "resourceVersion",
-        "generation",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ):
-        new["metadata"].pop(field, None)
-        if field in old["metadata"]:
-            new["metadata"][field] = old["metadata"][field]
+def kept(new: Object, old: Object) -> Object:
+    """Return `new`, with metadata of its own in which what no writer may change is as in `old`."""
+    metadata = {key: value for key, value in new["metadata"].items() if key not in FIXED}
+    return new | {"metadata": metadata | {key: old["metadata"][key] for key in FIXED if key in old["metadata"]}}
 
 
 def held(plural: str, obj: Object) -> bool:
@@ -80,15 +75,15 @@ def grace(pod: Object, asked: int | None) -> int:
 
 def marked(plural: str, old: Object, now: datetime, grace: int) -> Object:
     """Return `old` as it is once its deletion has begun; a deletion under way can only be shortened."""
-    new = copied(old)
-    metadata = new["metadata"]
+    metadata = dict(old["metadata"])
     under_way = metadata.get("deletionGracePeriodSeconds")
     if under_way is not None and grace >= under_way:
-        return new
+        return old
     metadata["deletionTimestamp"] = rfc3339(now + timedelta(seconds=grace))
     metadata["deletionGracePeriodSeconds"] = grace
-    if plural == "namespaces":
-        new.setdefault("status", {})["phase"] = "Terminating"
     if under_way is None and "generation" in metadata:
         metadata["generation"] += 1
+    new = old | {"metadata": metadata}
+    if plural == "namespaces":
+        new["status"] = old.get("status", {}) | {"phase": "Terminating"}
     return new

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+ABSENT = object()
 Key = tuple[str, str]  # namespace ("" for cluster-scoped objects) and name
 
 # k8s.io/apimachinery/pkg/util/rand: no vowels and no 0, 1, 3, so that no words arise and no digit looks like a letter.
@@ -43,6 +44,19 @@ def meta(obj: dict[str, Any]) -> dict[str, Any]:
 def key_of(obj: dict[str, Any]) -> Key:
     """Return the object's place among those of its kind."""
     return obj["metadata"].get("namespace") or "", obj["metadata"]["name"]
+
+
+def altered(value: dict[str, Any], old: Any) -> list[str]:
+    """Return the keys under which `old` has not the very same (all of them when it is no dict)."""
+    if not isinstance(old, dict):
+        return list(value)
+    return [key for key, item in value.items() if old.get(key, ABSENT) is not item]
+
+
+def with_status(obj: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
+    """Return `obj` with the status of `source`, or without one where that has none."""
+    bare = {key: value for key, value in obj.items() if key != "status"}
+    return bare | ({"status": source["status"]} if "status" in source else {})
 
 
 def desired(obj: dict[str, Any]) -> dict[str, Any]:

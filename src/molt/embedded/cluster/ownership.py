@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from molt.embedded.cluster.listkeys import KEY_DEFAULTS, ListRule, applied, atomic_map, identity
-from molt.embedded.cluster.managed import Path, fields_of, from_v1, shown, to_v1
-from molt.embedded.cluster.objects import copied
+from molt.embedded.cluster.managed import Path, difference, fields_of, from_v1, shown, to_v1, union
+from molt.embedded.cluster.objects import ABSENT, copied
 from molt.embedded.cluster.problems import Refused, quoted
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 APPLY = "Apply"
 UPDATE = "Update"
 BEFORE = "before-first-apply"
-ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,22 @@ class Entry:
     def is_of(self, other: Entry) -> bool:
         """Tell whether both are the same manager's, doing the same kind of thing."""
         return (self.manager, self.operation, self.subresource) == (other.manager, other.operation, other.subresource)
+
+    def wrote(self, rendered: dict[str, Any]) -> bool:
+        """Tell whether an entry of managedFields is the same manager's, doing the same kind of thing."""
+        key = (rendered["manager"], rendered["operation"], rendered.get("subresource", ""))
+        return key == (self.manager, self.operation, self.subresource)
+
+    def render(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return it with these fields as managedFields has it."""
+        return {
+            "manager": self.manager,
+            "operation": self.operation,
+            "apiVersion": self.api_version,
+            "time": self.time,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fields,
+        } | ({"subresource": self.subresource} if self.subresource else {})
 
     def __str__(self) -> str:
         """Return it as a conflict names it."""
@@ -64,36 +79,40 @@ def entries_of(obj: dict[str, Any]) -> list[Entry]:
 def _write(obj: dict[str, Any], entries: list[Entry], before: list[Entry]) -> dict[str, Any]:
     """Set managedFields; an entry with the same fields as before keeps its time, so that nothing seems changed."""
     known = {(one.manager, one.operation, one.subresource, one.paths): one.time for one in before}
-    obj["metadata"]["managedFields"] = [
-        {
-            "manager": one.manager,
-            "operation": one.operation,
-            "apiVersion": one.api_version,
-            "time": known.get((one.manager, one.operation, one.subresource, one.paths), one.time),
-            "fieldsType": "FieldsV1",
-            "fieldsV1": to_v1(set(one.paths)),
-        }
-        | ({"subresource": one.subresource} if one.subresource else {})
-        for one in entries
-        if one.paths
-    ]
-    if not obj["metadata"]["managedFields"]:
-        del obj["metadata"]["managedFields"]
-    return obj
+    times = [known.get((one.manager, one.operation, one.subresource, one.paths), one.time) for one in entries]
+    timed = [replace(one, time=time) for one, time in zip(entries, times, strict=True)]
+    return _managed_by(obj, [one.render(to_v1(set(one.paths))) for one in timed])
 
 
 def updated(kind: Kind, old: dict[str, Any], new: dict[str, Any], writer: Entry) -> dict[str, Any]:
-    """Return `new` with its managedFields: what changed is now the writer's, and nobody else's."""
-    before, after = fields_of(kind, old), fields_of(kind, new)
-    changed = frozenset(path for path, value in after.items() if before.get(path, ABSENT) != value)
-    entries = entries_of(old)
-    if not changed and before.keys() == after.keys():
-        return _write(new, entries, entries)
-    mine = next((one for one in entries if one.is_of(writer)), replace(writer, paths=frozenset()))
-    others = [replace(one, paths=one.paths - changed) for one in entries if not one.is_of(writer)]
-    known = frozenset(after)
-    kept = [replace(one, paths=one.paths & known) for one in others]
-    return _write(new, [*kept, replace(writer, paths=(mine.paths | changed) & known)], entries)
+    """Return `new` with its managedFields: what changed is now the writer's, and nobody else's.
+
+    The sets of fields are not read: of what manages a large object, too, only as much changes as of the object.
+    """
+    before, after = fields_of(kind, old, new), fields_of(kind, new, old)
+    changed = {path for path, value in after.items() if before.get(path, ABSENT) != value}
+    gone = before.keys() - after.keys()
+    entries: list[dict[str, Any]] = old["metadata"].get("managedFields") or []
+    if not changed and not gone:
+        return _managed_by(new, entries)
+    lost, own = to_v1(changed | gone), writer.render(to_v1(changed))
+    kept = []
+    for one in entries:
+        if not writer.wrote(one):
+            kept.append(one | {"fieldsV1": difference(one["fieldsV1"], lost)})
+        elif (fields := difference(union(one["fieldsV1"], own["fieldsV1"]), to_v1(gone))) == one["fieldsV1"]:
+            own |= {"fieldsV1": fields, "time": one["time"]}
+        else:
+            own |= {"fieldsV1": fields}
+    return _managed_by(new, [*kept, own])
+
+
+def _managed_by(obj: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Set managedFields to those who manage something."""
+    obj["metadata"].pop("managedFields", None)
+    if managing := [one for one in entries if one["fieldsV1"]]:
+        obj["metadata"]["managedFields"] = managing
+    return obj
 
 
 def apply(

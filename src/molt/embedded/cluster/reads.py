@@ -82,11 +82,10 @@ def listed(store: Store, request: Request, wanted: Scope) -> Object:
 
 def bare(found: Object, kind: Kind) -> Object:
     """Return a List as the API server writes it: items of built-in kinds do not repeat their kind."""
-    if kind.crd is None:
-        for item in found["items"]:
-            item.pop("kind", None)
-            item.pop("apiVersion", None)
-    return found
+    if kind.crd is not None:
+        return found
+    head = ("kind", "apiVersion")
+    return found | {"items": [{key: item[key] for key in item if key not in head} for item in found["items"]]}
 
 
 def _place(obj: Object) -> tuple[str, str]:

@@ -113,13 +113,14 @@ def decoded(request: Request, accepted: tuple[str, ...] = (JSON, YAML)) -> Any:
     """Return the body's value. Raises Refused (400, 415)."""
     if request.content_type not in accepted:
         raise unsupported_media_type(", ".join(accepted))
-    if request.content_type in (YAML, APPLY):
-        try:
-            return yaml.safe_load(request.body)
-        except yaml.YAMLError as error:
-            text = " ".join(str(error).split())
-            raise bad_request(f"error decoding YAML: {text}") from error
     try:
         return json.loads(request.body or b"null")
     except ValueError as error:
-        raise bad_request(f"error decoding JSON: {error}") from error
+        if request.content_type not in (YAML, APPLY):
+            raise bad_request(f"error decoding JSON: {error}") from error
+    # What is JSON, as most that is called YAML, was read above: twenty times as fast.
+    try:
+        return yaml.safe_load(request.body)
+    except yaml.YAMLError as error:
+        text = " ".join(str(error).split())
+        raise bad_request(f"error decoding YAML: {text}") from error

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_math, ext_strings
 
+from molt.embedded.cluster.objects import ABSENT
 from molt.embedded.cluster.problems import DUPLICATE, FORBIDDEN, INVALID, OMIT, REQUIRED, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RULES: Final = "x-kubernetes-validations"
-ABSENT: Final = object()
 MISSING_KEY: Final = re.compile(r'^NOT_FOUND: Key not found in map : "(.*)"$')
 REASONS: Final = {
     "FieldValueDuplicate": DUPLICATE,
@@ -62,15 +62,24 @@ def faults(schema: dict[str, Any], value: Any, old: Any = ABSENT, path: str = ""
             yield from _judge(schema, rule, value, old, path)
     if isinstance(value, dict):
         properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
-        for key, item in value.items():
-            part = properties.get(key, additional)
-            if isinstance(part, dict):
+        ruled = value.keys() if _has_rules(additional) else [key for key in properties if key in value]
+        for key in ruled:
+            item, part = value[key], properties.get(key, additional)
+            if isinstance(part, dict) and _has_rules(part):
                 before = old.get(key, ABSENT) if isinstance(old, dict) else ABSENT
                 name = f"{path}.{key}" if key in properties else f"{path}[{key}]"
                 yield from faults(part, item, before, name.removeprefix("."))
     elif isinstance(value, list) and schema.get("items"):
         for index, item in enumerate(value):
             yield from faults(schema["items"], item, _correlated(schema, item, old), f"{path}[{index}]")
+
+
+def _has_rules(schema: Any) -> bool:
+    """Tell whether there are rules in a part of a schema, at any depth: in most there are none."""
+    if not isinstance(schema, dict):
+        return False
+    below = (schema.get("properties") or {}).values()
+    return RULES in schema or any(map(_has_rules, (*below, schema.get("items"), schema.get("additionalProperties"))))
 
 
 def _correlated(schema: dict[str, Any], item: Any, old: Any) -> Any:

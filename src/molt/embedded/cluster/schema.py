@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jsonschema import Draft4Validator, FormatChecker, ValidationError, validators
 
+from molt.embedded.cluster.objects import altered
 from molt.embedded.cluster.problems import INVALID, NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID, Fault
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ UNCHECKED: Final = (
     "some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation"
 )
+UNCHANGED: Final = object()
+WHOLE: Final = (
+    "allOf",
+    "anyOf",
+    "enum",
+    "minProperties",
+    "not",
+    "oneOf",
+)  # of these a fault shows the value, or asks it
 BLOCKING: Final = (NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID)
 
 
@@ -43,6 +53,21 @@ def _enum(_: Any, allowed: list[Any], value: Any, schema: dict[str, Any]) -> Ite
         yield ValidationError("enum")
 
 
+def _properties(validator: Any, parts: dict[str, Any], value: Any, _: dict[str, Any]) -> Iterator[ValidationError]:
+    if isinstance(value, dict):
+        for name, part in parts.items():
+            if value.get(name, UNCHANGED) is not UNCHANGED:
+                yield from validator.descend(value[name], part, path=name, schema_path=name)
+
+
+def _additional(validator: Any, part: Any, value: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
+    """Check what no property is; where nothing is allowed, pruning has left nothing."""
+    if isinstance(value, dict) and isinstance(part, dict):
+        known = schema.get("properties") or {}
+        for name in [name for name, item in value.items() if item is not UNCHANGED and name not in known]:
+            yield from validator.descend(value[name], part, path=name)
+
+
 FORMATS: Final = FormatChecker(())
 
 
@@ -55,15 +80,38 @@ def _date_time(value: Any) -> bool:
 
 
 _Validator: Final = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
-    Draft4Validator, {"type": _type, INT_OR_STRING: _int_or_string, "enum": _enum, "$ref": None}
+    Draft4Validator,
+    {
+        "type": _type,
+        INT_OR_STRING: _int_or_string,
+        "enum": _enum,
+        "properties": _properties,
+        "additionalProperties": _additional,
+        "$ref": None,
+    },
 )
 
 
-def faults(schema: dict[str, Any], body: dict[str, Any]) -> list[Fault]:
-    """Return what is wrong with `body` (an object without apiVersion, kind and metadata)."""
+def faults(schema: dict[str, Any], body: dict[str, Any], old: Any) -> list[Fault]:
+    """Return what is wrong with `body` (an object without apiVersion, kind and metadata).
+
+    What is the very same in `old`, which was found good by this schema, is not checked again.
+    """
     validator = _Validator(schema, format_checker=FORMATS)
-    found = [_fault(error) for error in validator.iter_errors(body)]
+    found = [_fault(error) for error in validator.iter_errors(_marked(schema, body, old))]
     return sorted(found, key=lambda fault: fault.field)
+
+
+def _marked(schema: dict[str, Any], value: Any, old: Any) -> Any:
+    """Return `value` with UNCHANGED for what need not be checked, unless the schema looks at more than each of it."""
+    if not isinstance(value, dict) or not isinstance(old, dict) or not schema.keys().isdisjoint(WHOLE):
+        return value
+    properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
+    found: dict[str, Any] = dict.fromkeys(value, UNCHANGED)
+    for key in altered(value, old):
+        part = properties.get(key, additional)
+        found[key] = _marked(part, value[key], old.get(key)) if isinstance(part, dict) else value[key]
+    return found
 
 
 def blocked(found: list[Fault]) -> list[Fault]:

@@ -83,10 +83,11 @@ def matcher(labels: str, fields: str, kind: Kind) -> Matcher:
         if path not in kind.fields:
             raise SelectorError(_unknown(kind, path))
 
+    places = [(RENAMED.get(path) or events.stored_field(kind, path), value, equal) for path, value, equal in terms]
+
     def selects(obj: dict[str, Any]) -> bool:
         return matches(requirements, obj["metadata"].get("labels")) and all(
-            (field(obj, RENAMED.get(path) or events.stored_field(kind, path)) == value) is wanted
-            for path, value, wanted in terms
+            (field(obj, path) == value) is equal for path, value, equal in places
         )
 
     return selects

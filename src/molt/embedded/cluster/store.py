@@ -2,7 +2,8 @@
 
 The controllers use it in process; the HTTP side validates and authorises before it comes here. `plural` is always the
 qualified key: "pods", "replicasets.apps", "networkpolicies.networking.k8s.io". `namespace` is None for cluster-scoped
-objects. Objects come in and go out as copies: nobody can alter what is stored but by `update`.
+objects. Objects are shared, not copied, with who passed them in and with everybody who reads them: nobody alters one
+that is or was here, but makes another of its parts. So a change of a large object costs what changes.
 
     create, update, delete   optimistic concurrency, dry run, finalizers, graceful deletion of pods
     subscribe                ADDED, MODIFIED, DELETED in the order in which they happened
@@ -12,17 +13,19 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from molt.embedded.cluster import lifecycle
 from molt.embedded.cluster.changes import ADDED, DELETED, MODIFIED, Changes, Record, Subscription
 from molt.embedded.cluster.errors import AlreadyExists, StoreNotFound
-from molt.embedded.cluster.objects import copied, desired, generated, key_of, meta, rfc3339
+from molt.embedded.cluster.objects import desired, generated, key_of, rfc3339, with_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
+    from molt.embedded.cluster.changes import Spaces
     from molt.embedded.cluster.objects import Key
 
 
@@ -45,7 +48,7 @@ class Store:
     def __init__(self, *, window: int = 8192, now: Callable[[], datetime] = _utc_now) -> None:
         """Start empty; remember the last `window` changes for watches that resume; `now` is the clock."""
         self.lock = threading.RLock()  # held by who needs several calls to be one step
-        self._objects: dict[str, dict[Key, Object]] = {}
+        self._objects: dict[str, Spaces] = defaultdict(lambda: defaultdict(dict))
         self._changes = Changes(window)
         self._version = 1
         self.now = now
@@ -57,9 +60,9 @@ class Store:
             return str(self._version)
 
     def get(self, plural: str, namespace: str | None, name: str) -> Object:
-        """Return a copy of the object. Raises StoreNotFound."""
+        """Return the object. Raises StoreNotFound."""
         with self.lock:
-            return copied(self._stored(plural, namespace, name))
+            return self._stored(plural, namespace, name)
 
     def list(
         self,
@@ -69,17 +72,17 @@ class Store:
         at: int | None = None,
         where: Callable[[Object], bool] = _any,
     ) -> list[Object]:
-        """Return copies of the objects, of one namespace or of all, ordered by namespace and name.
+        """Return the objects that `where` holds for, of one namespace or of all, ordered by namespace and name.
 
-        With `at`, as they were at that version. `where` is shown each object itself, and picks those to be copied.
-        Raises StoreGone when the history does not reach back that far.
+        With `at`, as they were at that version. Raises StoreGone when the history does not reach back that far.
         """
         with self.lock:
-            objects = self._objects.get(plural, {})
+            spaces = self._objects[plural]
             if at is not None:
-                objects = self._changes.undone(plural, objects, at)
-            here = [objects[key] for key in sorted(objects) if namespace in (None, key[0])]
-            return [copied(one) for one in here if where(one)]
+                spaces = self._changes.undone(plural, spaces, at)
+            wanted = sorted(spaces) if namespace is None else [namespace]
+            found = (spaces[space][name] for space in wanted for name in sorted(spaces.get(space, ())))
+            return [one for one in found if where(one)]
 
     def create(self, plural: str, obj: Object, *, dry_run: bool = False) -> Object:
         """Store a new object and return it: uid, creationTimestamp, resourceVersion, generation 1, generated name.
@@ -87,11 +90,11 @@ class Store:
         Raises AlreadyExists. A dry run stores nothing and returns an object without resourceVersion.
         """
         with self.lock:
-            made = copied(obj)
-            objects = self._objects.setdefault(plural, {})
-            metadata = meta(made)
-            metadata["name"] = name = self._name(plural, metadata)
-            if (key := key_of(made)) in objects:
+            metadata = dict(obj["metadata"])
+            made = obj | {"metadata": metadata}
+            metadata["name"] = self._name(plural, metadata)
+            namespace, name = key_of(made)
+            if name in self._objects[plural][namespace]:
                 raise AlreadyExists(plural, name)
             metadata["uid"] = str(uuid.uuid4())
             metadata["creationTimestamp"] = rfc3339(self.now())
@@ -100,8 +103,8 @@ class Store:
             if plural not in lifecycle.UNVERSIONED:
                 metadata["generation"] = 1
             if not dry_run:
-                self._write(plural, key, made, None)
-            return copied(made)
+                self._write(plural, made, None)
+            return made
 
     def update(self, plural: str, obj: Object, *, dry_run: bool = False, status_only: bool = False) -> Object:
         """Replace an object and return it; with `status_only` nothing but its status is taken from `obj`.
@@ -115,20 +118,16 @@ class Store:
             metadata = obj["metadata"]
             old = self._stored(plural, metadata.get("namespace"), metadata["name"])
             lifecycle.check(plural, old, uid=metadata.get("uid"), resource_version=metadata.get("resourceVersion"))
-            new = copied(old) if status_only else copied(obj)
-            if status_only:
-                new.pop("status", None)
-                new |= {"status": copied(obj["status"])} if "status" in obj else {}
-            lifecycle.keep(new, old)
+            new = lifecycle.kept(with_status(old, obj) if status_only else obj, old)
             if new == old:
-                return new
+                return old
             if "generation" in new["metadata"] and desired(new) != desired(old):
                 new["metadata"]["generation"] += 1
             if not dry_run and "deletionTimestamp" in new["metadata"] and not lifecycle.held(plural, new):
                 self._remove(plural, key_of(new))
             elif not dry_run:
-                self._write(plural, key_of(new), new, old)
-            return copied(new)
+                self._write(plural, new, old)
+            return new
 
     def delete(  # noqa: PLR0913 - the options of the API's DeleteOptions
         self,
@@ -154,12 +153,12 @@ class Store:
             new = lifecycle.marked(plural, old, self.now(), grace)
             if dry_run:
                 return new
-            key = key_of(old)
-            if new != old:
-                if not lifecycle.held(plural, new):
-                    return self._remove(plural, key)
-                self._write(plural, key, new, old)
-            return copied(new)
+            if new == old:
+                return old
+            if not lifecycle.held(plural, new):
+                return self._remove(plural, key_of(old))
+            self._write(plural, new, old)
+            return new
 
     def finalize(self, plural: str, namespace: str | None, name: str) -> Object:
         """End a graceful deletion: the object goes, unless finalizers still hold it. Raises StoreNotFound."""
@@ -180,32 +179,34 @@ class Store:
         self._changes.close()
 
     def _stored(self, plural: str, namespace: str | None, name: str) -> Object:
-        try:
-            return self._objects[plural][(namespace or "", name)]
-        except KeyError:
-            raise StoreNotFound(plural, name) from None
+        found = self._objects[plural].get(namespace or "", {}).get(name)
+        if found is None:
+            raise StoreNotFound(plural, name)
+        return found
 
     def _name(self, plural: str, metadata: Object) -> str:
         if metadata.get("name"):
             return str(metadata["name"])
-        taken: Iterable[Key] = self._objects[plural]
+        taken = self._objects[plural][metadata.get("namespace") or ""]
         for _ in range(GENERATE_TRIES):
             name = generated(metadata["generateName"])
-            if (metadata.get("namespace") or "", name) not in taken:
+            if name not in taken:
                 break
         return name
 
-    def _write(self, plural: str, key: Key, obj: Object, previous: Object | None) -> None:
+    def _write(self, plural: str, obj: Object, previous: Object | None) -> None:
+        """Keep an object whose metadata is its own."""
         self._version += 1
         obj["metadata"]["resourceVersion"] = str(self._version)
-        kept = self._objects[plural][key] = copied(obj)
+        namespace, name = key_of(obj)
+        self._objects[plural][namespace][name] = obj
         kind = ADDED if previous is None else MODIFIED
-        self._changes.publish(Record(self._version, kind, plural, kept, previous))
+        self._changes.publish(Record(self._version, kind, plural, obj, previous))
 
     def _remove(self, plural: str, key: Key) -> Object:
-        previous = self._objects[plural].pop(key)
+        namespace, name = key
+        previous = self._objects[plural][namespace].pop(name)
         self._version += 1
-        last = copied(previous)
-        last["metadata"]["resourceVersion"] = str(self._version)
+        last = previous | {"metadata": previous["metadata"] | {"resourceVersion": str(self._version)}}
         self._changes.publish(Record(self._version, DELETED, plural, last, previous))
-        return copied(last)
+        return last

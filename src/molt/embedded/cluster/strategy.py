@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from molt.embedded.cluster import crd, events, metadata, rules, schema, specrules, structural
 from molt.embedded.cluster.defaults import default
-from molt.embedded.cluster.objects import copied, meta
+from molt.embedded.cluster.objects import ABSENT, meta, with_status
 from molt.embedded.cluster.problems import Fault, bad_request, invalid, quoted
 from molt.embedded.cluster.resources import CRDS
 
@@ -46,7 +46,7 @@ def decode(kind: Kind, obj: Any, namespace: str | None, name: str | None, *, emp
     if not isinstance(obj, dict):
         shown = f"couldn't get version/kind; json parse error: json: cannot unmarshal {schema.type_name(obj)}"
         raise bad_request(f"{shown} into Go value of type struct")
-    found: Object = copied(obj)
+    found: Object = dict(obj)
     version, sent = found.setdefault("apiVersion", kind.api_version), found.setdefault("kind", kind.kind)
     if version != kind.api_version:
         text = "does not match the expected API version"
@@ -121,7 +121,7 @@ def before_update(kind: Kind, obj: Object, old: Object, now: str, *, strict: boo
     """Complete and judge what is to replace `old`, in place; returns warnings. Raises Refused (400, 422)."""
     if kind.has_status:
         obj.pop("status", None)
-        obj |= {"status": copied(old["status"])} if "status" in old else {}
+        obj |= {"status": old["status"]} if "status" in old else {}
     warnings = _complete(kind, obj, old, now, strict=strict)
     _judge(kind, obj, old)
     return warnings
@@ -129,10 +129,9 @@ def before_update(kind: Kind, obj: Object, old: Object, now: str, *, strict: boo
 
 def before_status(kind: Kind, obj: Object, old: Object, *, strict: bool) -> tuple[Object, list[str]]:
     """Return `old` with the status of `obj`, completed and judged; and warnings. Raises Refused (400, 422)."""
-    new = copied(old)
-    new.pop("status", None)
-    new |= {"status": copied(obj["status"])} if "status" in obj else {}
-    new["metadata"] |= {key: obj["metadata"][key] for key in ("resourceVersion", "uid") if key in obj["metadata"]}
+    new = with_status(old, obj)
+    sent = {key: obj["metadata"][key] for key in ("resourceVersion", "uid") if key in obj["metadata"]}
+    new["metadata"] = old["metadata"] | sent
     warnings = _complete(kind, new, old, "", strict=strict) if kind.crd is not None else []
     if kind.crd is not None:
         _judge(kind, new, old)
@@ -142,12 +141,15 @@ def before_status(kind: Kind, obj: Object, old: Object, *, strict: bool) -> tupl
 def _complete(kind: Kind, obj: Object, old: Object | None, now: str, *, strict: bool) -> list[str]:
     if kind.crd is not None:
         found = structural.schema_of(kind.crd, kind.version)
-        unknown = structural.prune(found, obj)
+        unknown: list[str] = []
+        before = _settled(kind.crd, old)
+        known = structural.pruned(found, obj, before, unknown)
         if unknown and strict:
             fields = ", ".join(f"unknown field {quoted(path)}" for path in unknown)
             text = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
             raise bad_request(f"{text}: strict decoding error: {fields}")
-        structural.default(found, obj)
+        obj.clear()
+        obj |= structural.defaulted(found, known, before)
         return [f"unknown field {quoted(path)}" for path in unknown]
     default(kind, obj, old)
     if kind.key == CRDS:
@@ -155,6 +157,13 @@ def _complete(kind: Kind, obj: Object, old: Object | None, now: str, *, strict: 
         if not list(crd.faults(obj)):
             crd.establish(obj, now)
     return []
+
+
+def _settled(definition: Object, old: Object | None) -> Object | None:
+    """Return `old` if it was written since the definition of its kind was: it was judged by what holds now."""
+    if old is None or int(old["metadata"]["resourceVersion"]) < int(definition["metadata"]["resourceVersion"]):
+        return None
+    return old
 
 
 def _judge(kind: Kind, obj: Object, old: Object | None) -> None:
@@ -172,9 +181,9 @@ def _judge(kind: Kind, obj: Object, old: Object | None) -> None:
 def _custom(kind: Kind, definition: Object, obj: Object, old: Object | None) -> Iterator[Fault]:
     found = structural.schema_of(definition, kind.version)
     body = {key: value for key, value in obj.items() if key not in structural.KEPT}
-    wrong = schema.faults(found, body)
+    wrong = schema.faults(found, body, _settled(definition, old))
     yield from wrong
     blocked = schema.blocked(wrong)
     yield from blocked
     if not blocked:
-        yield from rules.faults(found, obj, rules.ABSENT if old is None else old)
+        yield from rules.faults(found, obj, ABSENT if old is None else old)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from molt.embedded.cluster import eviction, podlogs, strategy
-from molt.embedded.cluster.objects import rfc3339
+from molt.embedded.cluster.objects import copied, rfc3339
 from molt.embedded.cluster.patch import merge
 from molt.embedded.cluster.problems import INVALID, Fault, bad_request, conflict, invalid, method_not_allowed
 from molt.embedded.cluster.requests import JSON, MERGE, STRATEGIC, YAML, Answer, decoded, options
@@ -62,11 +62,13 @@ class Subresources:
                 raise conflict(
                     "pods/binding", place.name or "", f'pod {place.name} is already assigned to node "{node}"'
                 )
-            pod["spec"]["nodeName"] = target
             condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": rfc3339(self._store.now())}
             kept = [one for one in pod["status"].get("conditions", ()) if one["type"] != "PodScheduled"]
-            pod["status"]["conditions"] = [*kept, condition]
-            self._store.update("pods", pod)
+            bound = {
+                "spec": pod["spec"] | {"nodeName": target},
+                "status": pod["status"] | {"conditions": [*kept, condition]},
+            }
+            self._store.update("pods", pod | bound)
         return Answer(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 
     def _token(self, request: Request, place: Place, kind: Kind) -> Answer:
@@ -88,8 +90,8 @@ class Subresources:
                 fault = Fault("spec.replicas", INVALID, replicas, "must be greater than or equal to 0")
                 raise invalid("Scale.autoscaling", place.name or "", [fault])
             version = (wanted.get("metadata") or {}).get("resourceVersion", old["metadata"]["resourceVersion"])
-            new = old | {"spec": old["spec"] | {"replicas": replicas}}
-            new["metadata"] = old["metadata"] | {"resourceVersion": version}
+            new = copied(old)  # it is completed in place
+            new["spec"]["replicas"], new["metadata"]["resourceVersion"] = replicas, version
             chosen = options(request, self._store.now(), "UpdateOptions")
             strategy.before_update(kind, new, old, chosen.now, strict=False)
             return Answer(200, scale_of(self._store.update(kind.store, new, dry_run=chosen.dry_run)))

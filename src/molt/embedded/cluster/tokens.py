@@ -10,6 +10,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from molt.embedded.cluster.errors import StoreNotFound
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 LIFETIME: Final = 3600
+TOKENS_KNOWN: Final = 256  # whose signature need not be computed again
 MASTERS: Final = "system:masters"
 AUTHENTICATED: Final = "system:authenticated"
 
@@ -44,6 +46,7 @@ class Tokens:
         self._store = store
         self._admin = admin_token
         self._key = secrets.token_bytes(32)
+        self._read = lru_cache(TOKENS_KNOWN)(self._verified)
 
     def user(self, token: str) -> User:
         """Return whose token it is. Raises Refused (401)."""
@@ -96,13 +99,17 @@ class Tokens:
         return _encoded(hmac.digest(self._key, text.encode(), hashlib.sha256))
 
     def _claims(self, token: str) -> dict[str, Any]:
+        claims = self._read(token)
+        if claims["exp"] < self._store.now().timestamp():
+            raise unauthorized()
+        return claims
+
+    def _verified(self, token: str) -> dict[str, Any]:
         text, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
             raise unauthorized()
         body = text.partition(".")[2]
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        if claims["exp"] < self._store.now().timestamp():
-            raise unauthorized()
         return claims
 
     def _check(self, plural: str, namespace: str, reference: dict[str, str]) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from molt.embedded.cluster.changes import ADDED, DELETED, MODIFIED
 from molt.embedded.cluster.errors import StoreGone
-from molt.embedded.cluster.objects import copied
 from molt.embedded.cluster.problems import INVALID, Fault, gone, invalid
 from molt.embedded.cluster.reads import selected
 
@@ -112,8 +111,8 @@ def _event(wanted: Scope, record: Record) -> Object | None:
     if before and not now:
         last = record.obj if record.type == DELETED else record.previous or record.obj
         gone_version = {"resourceVersion": record.obj["metadata"]["resourceVersion"]}
-        return {"type": DELETED, "object": copied(last) | {"metadata": copied(last["metadata"]) | gone_version}}
-    return {"type": MODIFIED if before else ADDED, "object": copied(record.obj)}
+        return {"type": DELETED, "object": last | {"metadata": last["metadata"] | gone_version}}
+    return {"type": MODIFIED if before else ADDED, "object": record.obj}
 
 
 def _bookmark(wanted: Scope, version: int, extra: Object) -> Object:
