@@ -17,6 +17,7 @@ from molt.embedded.broker.verdict import delay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     from molt.embedded.broker.journal import Journal
     from molt.embedded.broker.message import Message
@@ -61,14 +62,30 @@ class Dispatcher:
 
     def accept(self, broker: str, message: Message) -> int:
         """Take an event from outside; it is on the disk when this returns its number. Raises BadEvent, StoreError."""
+        return self.submit(broker, message).result()
+
+    def submit(self, broker: str, message: Message) -> Future[int]:
+        """Take an event from outside; the future has its number once it is on the disk, or a StoreError.
+
+        Raises BadEvent.
+        """
         arrival = self._arrive(broker, None, message)
-        if self._may_be_early():
-            event = self._store.accept(arrival, partial(self._dispatch_early, arrival))
-        else:
-            event = self._store.accept(arrival)
-            self._dispatch(arrival, event)
-        self._unrouted(arrival)
-        return event
+        begun: list[int] = []
+
+        def early(event: int) -> None:
+            if self._may_be_early():
+                self._dispatch_early(arrival, event)
+                begun.append(event)
+
+        def taken(future: Future[int]) -> None:
+            if not future.exception():
+                if not begun:
+                    self._dispatch(arrival, future.result())
+                self._unrouted(arrival)
+
+        future = self._store.submit(arrival, early)
+        future.add_done_callback(taken)
+        return future
 
     def close(self, grace: float) -> bool:
         """Start no more tries and wait up to `grace` seconds for those under way; tell whether they all ended."""

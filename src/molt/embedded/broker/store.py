@@ -9,23 +9,21 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from molt.embedded.broker.arrivals import Arrivals, Arriving
 from molt.embedded.broker.message import Message
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
+    from molt.embedded.broker.arrivals import Early
     from molt.embedded.broker.database import Database
     from molt.embedded.broker.routing import Arrival
 
-_INSERT = """
-    INSERT INTO events (seq, broker, id, type, attributes, data, hops, accepted, root, cause, answerer, open)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(root, seq) FROM events WHERE seq = ?), ?, ?, ?)"""
-_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _RELEASE = "UPDATE events SET open = open - 1 WHERE seq = :event"
 _POSTPONE = """
     UPDATE deliveries SET tries = :tries, status = :status, reason = :reason, next_try = :next
@@ -64,25 +62,8 @@ _FORGET_EVENT = "DELETE FROM events WHERE seq = ? RETURNING cause IS NOT NULL"
 _REMEMBER = "INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET n = n + excluded.n"
 
 
-Early = Callable[[int], None]
-
-
 def _nothing(_: int) -> None:
     """Wait for the disk."""
-
-
-@dataclass(slots=True)
-class _Number:
-    """The number that one event was told to have: a change that is run again, outside its group, keeps it."""
-
-    early: Early
-    told: int = 0
-
-    def tell(self, number: int) -> None:
-        """Tell it, once."""
-        if not self.told:
-            self.told = number
-            self.early(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +126,26 @@ class Store:
     def __init__(self, database: Database) -> None:
         """Work on `database`, which stays the caller's to close."""
         self._database = database
-        self._last = 0  # only the writing thread uses it
+        self._arrivals = Arrivals(database)
+
+    def submit(self, arrival: Arrival, early: Early = _nothing) -> Future[int]:
+        """Take an event with its deliveries; the future has its number once the disk has it, `early` before."""
+        return self._arrivals.take(arrival, early)
 
     def accept(self, arrival: Arrival, early: Early = _nothing) -> int:
         """Take an event with its deliveries; return its number, which `early` is told before the disk has it."""
-        number = _Number(early)
-        return self._database.commit(lambda connection: self._insert(connection, arrival, None, number))
+        return self.submit(arrival, early).result()
 
     def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = _nothing) -> int | None:
         """Settle a delivery as done and take the reply, both or neither; return its number. `early`: as above."""
-        number = _Number(early)
+        arriving = [Arriving(reply, early, (key.event, key.trigger))] if reply else []
 
         def change(connection: sqlite3.Connection) -> int | None:
             if not connection.execute(_FINISH, key.values(**tried.values())).rowcount:
                 return None
             connection.execute(_RELEASE, key.values())
-            return self._insert(connection, reply, key, number) if reply else None
+            self._arrivals.insert(connection, arriving)
+            return arriving[0].number if arriving else None
 
         return self._database.commit(change)
 
@@ -214,21 +199,6 @@ class Store:
         """
         limits = {"keep": keep, "since": since, "batch": batch}
         return self._database.commit(lambda connection: _forget(connection, limits))
-
-    def _insert(self, connection: sqlite3.Connection, arrival: Arrival, cause: Key | None, number: _Number) -> int:
-        """Insert an event. Its number was never given before, not even to one that the disk did not take."""
-        last = int(connection.execute(_LAST).fetchone()[0])
-        seq = number.told or max(self._last, last) + 1
-        self._last = max(self._last, seq)
-        attributes = arrival.message.attributes
-        content = (json.dumps(dict(attributes)), arrival.message.data, arrival.hops, time.time())
-        parent = (cause.event, cause.event, cause.trigger) if cause else (None, None, None)
-        names = (seq, arrival.broker, attributes["id"], attributes["type"])
-        connection.execute(_INSERT, (*names, *content, *parent, len(arrival.triggers)))
-        rows = [(seq, trigger) for trigger in arrival.triggers]
-        connection.executemany("INSERT INTO deliveries (event, trigger) VALUES (?, ?)", rows)
-        number.tell(seq)
-        return seq
 
     def _run(self, statement: str, values: dict[str, object]) -> None:
         self._database.commit(lambda connection: connection.execute(statement, values))
