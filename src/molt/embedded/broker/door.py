@@ -6,24 +6,28 @@ threads twice costs more than all that there is to do. What is asked by GET stil
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from waitress.parser import HTTPRequestParser
 from waitress.task import Task
+from waitress.utilities import build_http_date
 
 from molt.listener import Channel, Listener
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
-    from http import HTTPStatus
-
     from _typeshed.wsgi import WSGIApplication
 
     Answer = Callable[[HTTPStatus, str], None]
     Take = Callable[[str, Mapping[str, str], bytes, Answer], None]
+
+
+_ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nDate: %s\r\nServer: broker\r\n\r\n"
 
 
 class Door(Listener):
@@ -36,12 +40,14 @@ class Door(Listener):
         self._to_thread = self._server.add_task
         self._server.add_task = self._begin
         self._server.channel_class = _EventChannel
-        self._answered: deque[_EventChannel] = deque()
+        self._answered: deque[tuple[_EventChannel, HTTPStatus, str]] = deque()
 
     def _turn(self, timeout: float = 1.0) -> None:
         super()._turn(timeout)
+        accepted = _ACCEPTED % build_http_date(time.time()).encode()
         while self._answered:
-            self._answered.popleft().service()
+            channel, status, text = self._answered.popleft()
+            channel.answer(status, text, accepted)
 
     def _begin(self, channel: Any) -> None:
         """Take the first request of a connection; the next one comes when it is answered."""
@@ -52,16 +58,15 @@ class Door(Listener):
         headers = {name.lower().replace("_", "-"): value for name, value in request.headers.items()}
         self._take(request.path, headers, request.get_body_stream().read(), partial(self._answer, channel))
 
-    def _answer(self, channel: Any, status: HTTPStatus, text: str) -> None:
-        channel.requests[0].answer = status, text
-        self._answered.append(channel)
+    def _answer(self, channel: _EventChannel, status: HTTPStatus, text: str) -> None:
+        self._answered.append((channel, status, text))
         # Whoever adds to others is sure that they are not answered yet, and it will be with them.
         if len(self._answered) == 1:
             self._server.pull_trigger()
 
 
 class _Request(HTTPRequestParser):
-    """A request, and its answer if that is ready."""
+    """A request, and its answer once that is ready."""
 
     answer: tuple[HTTPStatus, str] | None = None
 
@@ -70,6 +75,20 @@ class _EventChannel(Channel):
     """A connection."""
 
     parser_class = _Request
+
+    def answer(self, status: HTTPStatus, text: str, accepted: bytes) -> None:
+        """Answer the first request; `accepted` is what nearly all are answered."""
+        request = self.requests[0]
+        if status != HTTPStatus.ACCEPTED or request.version != "1.1" or "CONNECTION" in request.headers or self.request:
+            request.answer = status, text
+            self.service()
+            return
+        self.write_soon(accepted)
+        request.close()
+        with self.requests_lock:
+            self.requests.pop(0)
+            if self.requests:
+                self.server.add_task(self)
 
     @staticmethod
     def task_class(channel: Any, request: Any) -> Task:
