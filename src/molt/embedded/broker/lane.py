@@ -45,7 +45,8 @@ class Lane:
             else:
                 self._ready.put(flow, number)
             # What comes later needs one thread that waits for it.
-            self._summon(1 if delay > 0 else len(self._ready))
+            if wanted := 1 if delay > 0 else len(self._ready):
+                self._summon(wanted)
 
     def close(self) -> None:
         """Start nothing more."""
@@ -70,23 +71,28 @@ class Lane:
                 self._threads.append(thread)
 
     def _run(self) -> None:
-        while (number := self._take()) is not None:
+        done: str | None = None
+        while (taken := self._take(done)) is not None:
+            done, number = taken
             self._work(number)
 
-    def _take(self) -> int | None:
+    def _take(self, done: str | None) -> tuple[str, int] | None:
+        """Wait for the next number, and return it with its flow; `done`: the flow of the one before."""
         with self._changed:
+            if done is not None:
+                self._ready.done(done)
             while self._open:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
                     _, number, flow = heapq.heappop(self._later)
                     self._ready.put(flow, number)
                 if self._ready:
-                    number = self._ready.pop()
+                    taken = self._ready.pop()
                     if self._ready:
                         self._summon(len(self._ready))
                     elif self._later and not self._idle:
                         self._summon(1)  # nobody else waits for what comes later
-                    return number
+                    return taken
                 self._idle += 1
                 self._changed.wait(self._later[0][0] - now if self._later else None)
                 self._idle -= 1
