@@ -1,6 +1,7 @@
 """The broker's memory of events and deliveries: the state machine that the package names, in SQLite.
 
-Every change is one transaction, durable when the method returns; each raises StoreError when the disk did not take it.
+Every change is one transaction, durable when the method returns, or its future has a result; each raises StoreError
+when the disk did not take it.
 Each names the state that it starts from, so that nothing is settled twice.
 """
 
@@ -62,7 +63,7 @@ _FORGET_EVENT = "DELETE FROM events WHERE seq = ? RETURNING cause IS NOT NULL"
 _REMEMBER = "INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET n = n + excluded.n"
 
 
-def _nothing(_: int) -> None:
+def nothing(_: int) -> None:
     """Wait for the disk."""
 
 
@@ -113,6 +114,7 @@ class Load:
     status: int | None
     reason: str
     extensions: dict[str, str]
+    fresh: bool = False  # the disk may not have it yet
 
     @property
     def tried(self) -> Try:
@@ -128,26 +130,28 @@ class Store:
         self._database = database
         self._arrivals = Arrivals(database)
 
-    def submit(self, arrival: Arrival, early: Early = _nothing) -> Future[int]:
+    def submit(self, arrival: Arrival, early: Early = nothing) -> Future[int]:
         """Take an event with its deliveries; the future has its number once the disk has it, `early` before."""
         return self._arrivals.take(arrival, early)
 
-    def accept(self, arrival: Arrival, early: Early = _nothing) -> int:
+    def accept(self, arrival: Arrival, early: Early = nothing) -> int:
         """Take an event with its deliveries; return its number, which `early` is told before the disk has it."""
         return self.submit(arrival, early).result()
 
-    def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = _nothing) -> int | None:
-        """Settle a delivery as done and take the reply, both or neither; return its number. `early`: as above."""
+    def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = nothing) -> Future[int | None]:
+        """Settle a delivery as done and take the reply, both or neither; its number is the result. `early`: as above."""
         arriving = [Arriving(reply, early, (key.event, key.trigger))] if reply else []
 
         def change(connection: sqlite3.Connection) -> int | None:
             if not connection.execute(_FINISH, key.values(**tried.values())).rowcount:
                 return None
             connection.execute(_RELEASE, key.values())
+            if not arriving:
+                return None
             self._arrivals.insert(connection, arriving)
-            return arriving[0].number if arriving else None
+            return arriving[0].number
 
-        return self._database.commit(change)
+        return self._database.submit(change)
 
     def postpone(self, key: Key, tried: Try, next_try: float) -> None:
         """Count a failed try of the subscriber; `next_try` is a POSIX time."""
