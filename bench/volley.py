@@ -2,8 +2,9 @@
 
 Each connection waits for its answer before it sends the next alert, as Falcosidekick's do: Go's HTTP does not pipeline.
 
-Reads a request as JSON from standard input: host, port, path, headers, body (with IDENTITY where each alert has its
-own), rate (a second), seconds, connections. Prints what was taken, and in how many seconds, as JSON.
+Run as a program it reads a request as JSON from standard input: host, port, path, headers, body (with IDENTITY where
+each alert has its own), rate (a second), seconds, connections. It prints what was taken, in how many seconds, and the
+processor seconds, as JSON.
 """
 
 from __future__ import annotations
@@ -11,14 +12,57 @@ from __future__ import annotations
 import json
 import selectors
 import socket
+import subprocess
 import sys
 import time
 from collections import deque
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 IDENTITY: Final = "00000000-0000-4000-8000-000000000000"
 _TICK: Final = 0.001  # seconds between two looks at what is due
 _PATIENCE: Final = 60.0  # seconds for the last answers
+
+
+class Volley:
+    """One that is being sent, by a process of its own."""
+
+    def __init__(  # noqa: PLR0913 - what it is asked
+        self, url: str, headers: Mapping[str, str], body: str, *, rate: float, seconds: float, connections: int
+    ) -> None:
+        """Begin."""
+        where = urlsplit(url)
+        asked = {"host": where.hostname, "port": where.port, "path": where.path, "headers": dict(headers), "body": body}
+        asked |= {"rate": rate, "seconds": seconds, "connections": connections}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.write(json.dumps(asked))
+        self._process.stdin.close()
+        self._process.stdin = None  # `communicate` has nothing more to write
+
+    def end(self) -> Sent:
+        """Wait for its end."""
+        return Sent(**json.loads(self._process.communicate()[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one: alerts taken, in how many seconds, and the sender's processor seconds."""
+
+    taken: int
+    seconds: float
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Alerts taken a second."""
+        return self.taken / self.seconds
 
 
 def main() -> None:

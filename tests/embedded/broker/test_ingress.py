@@ -12,15 +12,20 @@ OPTIONS                                         200, the webhook handshake
 from __future__ import annotations
 
 import json
+import re
+import socket
+import sqlite3
+import struct
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
-from molt.commits import StoreError
-from molt.embedded.broker import ingress
+from molt.embedded.broker.arrivals import Arrivals, Arriving
 from tests.embedded.broker.harness import EVENT, Running, broker, running, trigger
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
@@ -82,24 +87,76 @@ def test_what_no_trigger_wants_is_accepted_and_said(served: Running) -> None:
 def test_a_full_disk_is_503(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sender is told that nothing was taken."""
 
-    def full(*_: object) -> int:
-        raise StoreError("the store cannot write: disk full")
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("disk full")
 
-    monkeypatch.setattr(type(served.service.dispatcher), "accept", full)
-    handler = ingress.Ingress({"ns/default"}, served.service.dispatcher.accept, None)  # type: ignore[arg-type]
-    said: list[str] = []
-    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/ns/default", **_binary()}
-    body = b"".join(handler(environ, lambda status, _: said.append(status)))  # type: ignore[arg-type]
-    assert (["503 Service Unavailable"], b"the store cannot write: disk full\n") == (said, body)
+    monkeypatch.setattr(Arrivals, "insert", full)
+    headers = STRUCTURED, json.dumps(EVENT).encode()
+    assert (503, "the store cannot write: disk full\n") == _ask(served, "POST", "/ns/default", *headers)
 
 
-def _binary() -> dict[str, Any]:
-    class Empty:
-        def read(self, _: int) -> bytes:
-            return b""
+def test_what_nobody_foresaw_is_500(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The door stays open for all others."""
 
-    headers = {f"HTTP_CE_{name.upper()}": value for name, value in EVENT.items()}
-    return {**headers, "wsgi.input": Empty()}
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("molt.embedded.broker.message.parse", broken)
+        assert 500 == served.send()
+    assert 202 == served.send()
+
+
+def _exchange(served: Running, *requests: bytes) -> bytes:
+    """Return all that is answered on one connection until it ends."""
+    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+        for request in requests:
+            client.sendall(request)
+        answers = b""
+        while part := client.recv(65_536):
+            answers += part
+    return answers
+
+
+def test_events_on_one_connection_are_answered_in_order(served: Running) -> None:
+    """Also when the next ones come before the answer, a question among them; who asks for the end gets it."""
+    head = "".join(f"ce-{name}: {value}\r\n" for name, value in EVENT.items())
+    post = f"POST /ns/default HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 2\r\n"
+    event, last = f"{post}\r\n{{}}", f"{post}Connection: close\r\n\r\n{{}}"
+    question, elsewhere = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", event.replace("/ns/default", "/ns/other")
+    sent = [event, event, question, elsewhere, event, last]
+    answers = _exchange(served, "".join(sent).encode())
+    assert [b"202", b"202", b"200", b"404", b"202", b"202"] == re.findall(rb"HTTP/1\.1 (\d+) ", answers)
+    assert b"Connection: close" in answers.rpartition(b"HTTP/1.1")[2]
+
+
+def test_a_sender_that_waits_to_be_told_to_continue_is_told(served: Running) -> None:
+    """Also while the event before is on its way to the disk; one that speaks HTTP/1.0 is answered, and cut off."""
+    head = "".join(f"ce-{name}: {value}\r\n" for name, value in EVENT.items())
+    post = f"POST /ns/default HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 2\r\n"
+    waits = f"{post}Expect: 100-continue\r\n\r\n"
+    old = post.replace("1.1", "1.0")
+    answers = _exchange(served, f"{post}\r\n{{}}{waits}".encode(), b"{}", f"{old}\r\n{{}}".encode())
+    assert [b"202", b"100", b"202", b"202"] == re.findall(rb"HTTP/1\.[01] (\d+) ", answers)
+
+
+def test_a_sender_that_is_gone_harms_nobody(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event is taken nevertheless."""
+    insert, gone = Arrivals.insert, threading.Event()
+
+    def slow(self: Arrivals, connection: sqlite3.Connection, group: Sequence[Arriving]) -> None:
+        gone.wait(10)
+        insert(self, connection, group)
+
+    monkeypatch.setattr(Arrivals, "insert", slow)
+    head = "".join(f"ce-{name}: {value}\r\n" for name, value in {**EVENT, "id": "gone"}.items())
+    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+        client.sendall(f"POST /ns/default HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 0\r\n\r\n".encode())
+        time.sleep(0.1)
+    gone.set()
+    assert 202 == served.send()
+    assert 1 == len(served.get("/events?id=gone"))
 
 
 def test_the_audit_is_served(tmp_path: Path) -> None:

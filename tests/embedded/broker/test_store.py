@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from molt.embedded.broker.routing import Arrival
 from molt.embedded.broker.store import Key, Store, Try, Waiting
 
 FAR = 9e12
+TRIGGERS = ("ns/t", "ns/u", "ns/v")
 
 
 def _arrival(id_: str = "1", *triggers: str) -> Arrival:
@@ -60,9 +62,9 @@ def test_an_event_waits_for_each_of_its_triggers(database: Database, store: Stor
 def test_a_delivery_is_finished_once_and_its_reply_taken_once(database: Database, store: Store) -> None:
     """A second time nothing changes: no second reply."""
     event = store.accept(_arrival())
-    reply = store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r", "ns/u"))
+    reply = store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r", "ns/u")).result()
     assert event + 1 == reply
-    assert store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r", "ns/u")) is None
+    assert store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r", "ns/u")).result() is None
     assert store.load(Key(event, "ns/t")) is None
     assert (2, 1, 1, 1, 0, 0) == _counts(database)
 
@@ -70,9 +72,9 @@ def test_a_delivery_is_finished_once_and_its_reply_taken_once(database: Database
 def test_replies_know_where_they_come_from(database: Database, store: Store) -> None:
     """The cause is the event answered, the root the first of the chain."""
     first = store.accept(_arrival("a"))
-    second = store.finish(Key(first, "ns/t"), Try(1, 200), _arrival("b"))
+    second = store.finish(Key(first, "ns/t"), Try(1, 200), _arrival("b")).result()
     assert second is not None
-    store.finish(Key(second, "ns/t"), Try(1, 200), _arrival("c"))
+    store.finish(Key(second, "ns/t"), Try(1, 200), _arrival("c")).result()
     events = Audit(database).events({"root": str(first)}, 10)
     assert ["c", "b", "a"] == [event["event"]["id"] for event in events]
     assert [second, first, None] == [event["answers"] and event["answers"]["seq"] for event in events]
@@ -127,7 +129,7 @@ def test_the_settled_are_forgotten_by_number_and_by_age(database: Database, stor
     """Never what waits; the counts go on."""
     events = [store.accept(_arrival(str(number))) for number in range(5)]
     for event in events[:3]:
-        store.finish(Key(event, "ns/t"), Try(1, 204))
+        store.finish(Key(event, "ns/t"), Try(1, 204)).result()
     assert 0 == store.forget(5, 0)
     assert 1 == store.forget(4, 0)
     assert 1 == store.forget(0, FAR, batch=1)
@@ -215,7 +217,7 @@ def test_the_number_is_told_before_the_disk_has_the_event(database: Database, st
 
     event = store.accept(_arrival(), tell)
     for _ in range(2):
-        store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r"), tell)
+        store.finish(Key(event, "ns/t"), Try(1, 200), _arrival("r"), tell).result()
     assert [(1, True), (2, True)] == early
     assert (2, 1, 1, 1) == _counts(database)[:4]
 
@@ -248,6 +250,38 @@ def test_changes_that_come_together_are_committed_together(database: Database) -
     for thread in [*threads, closing]:
         thread.join()
     assert 20 == len(transactions)
+
+
+def test_events_that_come_together_go_to_the_disk_together(database: Database, store: Store) -> None:
+    """While one is written the others gather; each has its number, its deliveries and its result."""
+    entered, go = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> bool:
+        entered.set()
+        return go.wait(10)
+
+    first = database.submit(hold)
+    assert entered.wait(10)
+    taken = [store.submit(_arrival(str(number), *TRIGGERS[: number % 3 + 1])) for number in range(100)]
+    assert 1 == database._committer._queue.qsize()
+    go.set()
+    assert first.result()
+    assert list(range(1, 101)) == [one.result() for one in taken]
+    later = store.submit(_arrival("later"))
+    assert 101 == later.result()
+    waiting = Counter(left.key.event for left in store.waiting())
+    assert {number + 1: number % 3 + 1 for number in range(100)} | {101: 1} == dict(waiting)
+    assert ["99", "98"] == [event["event"]["id"] for event in Audit(database).events({}, 3)][1:]
+
+
+def test_events_that_the_disk_does_not_take_are_refused_together(database: Database, store: Store) -> None:
+    """Each sender is told, and what comes after them is taken."""
+    pages = database.commit(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+    database.commit(lambda connection: connection.execute(f"PRAGMA max_page_count={pages}").fetchall())
+    large = Arrival("ns/b", Message({"id": "2", "type": "t"}, b"x" * 1_000_000), 255, ())
+    assert ["StoreError"] * 3 == [type(store.submit(large).exception()).__name__ for _ in range(3)]
+    database.commit(lambda connection: connection.execute("PRAGMA max_page_count=100000").fetchall())
+    assert 4 == store.accept(large)
 
 
 def test_a_closed_store_takes_nothing(tmp_path: Path) -> None:

@@ -22,10 +22,11 @@ Early = Callable[[int], None]
 
 _LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _EVENT = "(?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(root, seq) FROM events WHERE seq = ?), ?, ?, ?)"
-_EVENTS = "INSERT INTO events (seq, broker, id, type, attributes, data, hops, accepted, root, cause, answerer, open) VALUES"
+_EVENTS = (
+    "INSERT INTO events (seq, broker, id, type, attributes, data, hops, accepted, root, cause, answerer, open) VALUES"
+)
 _DELIVERIES, _DELIVERY = "INSERT INTO deliveries (event, trigger) VALUES", "(?, ?)"
-# Rows of one statement. SQLite takes 32,766 values, and a row has 12 at most.
-_TOGETHER = 256
+_MOST = 64  # rows of one statement; more make none of them cheaper
 
 
 @dataclass(slots=True)
@@ -78,7 +79,9 @@ class Arrivals:
             one.number = last = last + 1
         self._last = last
         _insert(connection, _EVENTS, _EVENT, [one.values() for one in group])
-        _insert(connection, _DELIVERIES, _DELIVERY, [(one.number, name) for one in group for name in one.arrival.triggers])
+        _insert(
+            connection, _DELIVERIES, _DELIVERY, [(one.number, name) for one in group for name in one.arrival.triggers]
+        )
         for one in new:
             one.early(one.number)
 
@@ -103,7 +106,12 @@ class Arrivals:
 
 
 def _insert(connection: sqlite3.Connection, statement: str, row: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert rows, many in one statement: each statement lets other threads in, and waits for them."""
-    for start in range(0, len(rows), _TOGETHER):
-        part = rows[start : start + _TOGETHER]
-        connection.execute(f"{statement} {', '.join([row] * len(part))}", [value for one in part for value in one])
+    """Insert rows, many in one statement: each statement lets other threads in, and waits for them.
+
+    As many as a power of two: each number makes a statement of its own, which is kept.
+    """
+    while rows:
+        count = min(_MOST, 1 << (len(rows).bit_length() - 1))
+        values = [value for one in rows[:count] for value in one]
+        connection.execute(f"{statement} {', '.join([row] * count)}", values)
+        rows = rows[count:]

@@ -16,6 +16,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import Task
 from waitress.utilities import build_http_date
 
+from molt import log
 from molt.listener import Channel, Listener
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class Door(Listener):
             self._to_thread(channel)
             return
         headers = {name.lower().replace("_", "-"): value for name, value in request.headers.items()}
-        self._take(request.path, headers, request.get_body_stream().read(), partial(self._answer, channel))
+        try:
+            self._take(request.path, headers, request.get_body_stream().read(), partial(self._answer, channel))
+        except Exception as error:  # noqa: BLE001 - this thread serves all others
+            became = log.of_error(error)
+            log.write(str(became.pop("level")), "broker", **became)
+            self._answer(channel, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the log says more")
 
     def _answer(self, channel: _EventChannel, status: HTTPStatus, text: str) -> None:
         self._answered.append((channel, status, text))

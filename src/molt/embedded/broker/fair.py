@@ -6,14 +6,19 @@ nor what another rule says about the same pod.
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from molt.embedded.broker.message import Message
 
-LONG: Final = 64
+LONG: Final = 16
+CALM: Final = 1.0  # seconds after which a storm is over
 # In the data of a Falco alert; text that an attacker has put into a field has its quotes escaped, and does not match.
 _SAME: Final = re.compile(rb'"(?:k8s\.(?:ns|pod)\.name|rule)"\s*:\s*"([^"\\]{1,253})"')
 
@@ -21,15 +26,17 @@ _SAME: Final = re.compile(rb'"(?:k8s\.(?:ns|pod)\.name|rule)"\s*:\s*"([^"\\]{1,2
 class FairQueue:
     """Numbers by flow, first in, first out within each; not for several threads.
 
-    Of a flow in which many wait one at a time is under way. It says the same again and again, and the processor is
-    wanted by those who bring more of it.
+    Of a flow in which many wait, and more come, one at a time is under way: it says the same again and again, and the
+    processor is wanted by those who bring it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         """Begin empty."""
+        self._now = now
         self._flows: dict[str, deque[int]] = {}
-        self._held: dict[str, deque[int]] = {}  # long ones of which one is under way
+        self._held: dict[str, deque[int]] = {}  # storms of which one is under way
         self._under_way: Counter[str] = Counter()
+        self._grown: dict[str, float] = {}  # when a long flow last grew
         self._length = 0
 
     def __len__(self) -> int:
@@ -38,11 +45,12 @@ class FairQueue:
 
     def put(self, flow: str, number: int) -> None:
         """Put a number at the end of its flow."""
-        if held := self._held.get(flow):
-            held.append(number)
-        else:
-            self._flows.setdefault(flow, deque()).append(number)
-            self._length += 1
+        held = self._held.get(flow)
+        waiting = self._flows.setdefault(flow, deque()) if held is None else held
+        waiting.append(number)
+        self._length += held is None
+        if len(waiting) > LONG:
+            self._grown[flow] = self._now()
 
     def pop(self) -> tuple[str, int]:
         """Take the first of the flow whose turn it is, which then goes behind the others. Raises StopIteration."""
@@ -51,21 +59,24 @@ class FairQueue:
         number = waiting.popleft()
         self._under_way[flow] += 1
         self._length -= 1
-        if len(waiting) > LONG:
+        if not waiting:
+            self._grown.pop(flow, None)
+        elif self._now() - self._grown.get(flow, -math.inf) < CALM:
             self._held[flow] = waiting
             self._length -= len(waiting)
-        elif waiting:
+        else:
             self._flows[flow] = waiting
         return flow, number
 
     def done(self, flow: str) -> None:
         """Say that one of a flow is no longer under way."""
         self._under_way[flow] -= 1
-        if not self._under_way[flow]:
-            del self._under_way[flow]
-            if held := self._held.pop(flow, None):
-                self._flows[flow] = held
-                self._length += len(held)
+        if self._under_way[flow]:
+            return
+        del self._under_way[flow]
+        if held := self._held.pop(flow, None):
+            self._flows[flow] = held
+            self._length += len(held)
 
 
 def flow_of(message: Message) -> str:
