@@ -150,10 +150,9 @@ def measure(cluster: str, rate: float, seconds: float) -> report.Run:
         through, again = forwarded(at, watcher, pods[2], rate, seconds)
     enough = 0.99 * rate  # what senders begin and end late
     each = ", ".join(f"{name} {spent:.0f}" for name, spent in sorted(found.each.items()) if spent >= 1)
-    why = (
-        f"{sum(found.each.values()):.0f} microseconds of processor for each alert taken, so that {machine['cores']} cores"
-        f" take {1e6 * machine['cores'] / sum(found.each.values()):.0f} /s at most"
-    )
+    all_of_it = sum(found.each.values())
+    most = 1e6 * machine["cores"] / all_of_it
+    why = f"{all_of_it:.0f} microseconds of processor for each alert taken: {machine['cores']} cores take {most:.0f} /s at most"
     grown = max(found.grown.values())
     goal = f">= {rate:g} /s"
     rows = [
@@ -176,7 +175,7 @@ def measure(cluster: str, rate: float, seconds: float) -> report.Run:
     return report.Run("storm", "A storm of alerts about one pod", rows, cluster, peer, notes, machine)
 
 
-def _taken(what: str, sent: Sent, floor: Sent, enough: float, goal: str, why: str) -> report.Row:  # noqa: PLR0913, PLR0917
+def _taken(what: str, sent: Sent, floor: Sent, enough: float, goal: str, why: str) -> report.Row:
     met = sent.rate >= enough
     return report.Row(what, sent.rate, "/s", floor.rate, goal, met, report.cause(why, met=met))
 

@@ -17,7 +17,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ _PATIENCE: Final = 60.0  # seconds for the last answers
 class Volley:
     """One that is being sent, by a process of its own."""
 
-    def __init__(  # noqa: PLR0913 - what it is asked
+    def __init__(
         self, url: str, headers: Mapping[str, str], body: str, *, rate: float, seconds: float, connections: int
     ) -> None:
         """Begin."""
         where = urlsplit(url)
-        asked = {"host": where.hostname, "port": where.port, "path": where.path, "headers": dict(headers), "body": body}
+        asked: dict[str, Any] = {"host": where.hostname, "port": where.port, "path": where.path}
+        asked |= {"headers": dict(headers), "body": body}
         asked |= {"rate": rate, "seconds": seconds, "connections": connections}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -80,8 +81,8 @@ def _send(asked: dict[str, Any], clients: list[socket.socket], start: float) -> 
     """Send until the time is over and all is answered; count the answers that say 202."""
     request = _request(asked).split(IDENTITY.encode())
     answers, idle, sent, taken = selectors.DefaultSelector(), deque(clients), 0, 0
-    for client in clients:
-        answers.register(client, selectors.EVENT_READ)
+    for one in clients:
+        answers.register(one, selectors.EVENT_READ)
     while (now := time.monotonic() - start) < asked["seconds"] or (
         len(idle) < len(clients) and now < asked["seconds"] + _PATIENCE
     ):
@@ -90,14 +91,14 @@ def _send(asked: dict[str, Any], clients: list[socket.socket], start: float) -> 
             sent += 1
             idle.popleft().sendall(f"00000000-0000-4000-8000-{sent:012x}".encode().join(request))
         for key, _ in answers.select(_TICK if idle else None):
-            client = key.fileobj
+            client = cast("socket.socket", key.fileobj)
             taken += client.recv(65_536).startswith(b"HTTP/1.1 202")
             idle.append(client)
     return taken
 
 
 def _request(asked: dict[str, Any]) -> bytes:
-    body = asked["body"].encode()
+    body: bytes = asked["body"].encode()
     head = [f"POST {asked['path']} HTTP/1.1", f"Host: {asked['host']}", f"Content-Length: {len(body)}"]
     head += [f"{name}: {value}" for name, value in asked["headers"].items()]
     return "\r\n".join([*head, "", ""]).encode() + body

@@ -107,36 +107,38 @@ def test_what_nobody_foresaw_is_500(served: Running, monkeypatch: pytest.MonkeyP
     assert 202 == served.send()
 
 
-def _exchange(served: Running, *requests: bytes) -> bytes:
-    """Return all that is answered on one connection until it ends."""
-    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
-        for request in requests:
-            client.sendall(request)
-        answers = b""
-        while part := client.recv(65_536):
-            answers += part
+def _answered(client: socket.socket, until: bytes | None = None) -> bytes:
+    """Return all that is answered, to the end of the connection or of what was waited for."""
+    answers = b""
+    while (until is None or not answers.endswith(until)) and (part := client.recv(65_536)):
+        answers += part
     return answers
+
+
+def _post(last: str = "", version: str = "1.1", **attributes: str) -> bytes:
+    """Return the head of a request with an event of two bytes."""
+    head = "".join(f"ce-{name}: {value}\r\n" for name, value in {**EVENT, **attributes}.items())
+    return f"POST /ns/default HTTP/{version}\r\nHost: x\r\n{head}Content-Length: 2\r\n{last}\r\n".encode()
 
 
 def test_events_on_one_connection_are_answered_in_order(served: Running) -> None:
     """Also when the next ones come before the answer, a question among them; who asks for the end gets it."""
-    head = "".join(f"ce-{name}: {value}\r\n" for name, value in EVENT.items())
-    post = f"POST /ns/default HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 2\r\n"
-    event, last = f"{post}\r\n{{}}", f"{post}Connection: close\r\n\r\n{{}}"
-    question, elsewhere = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", event.replace("/ns/default", "/ns/other")
-    sent = [event, event, question, elsewhere, event, last]
-    answers = _exchange(served, "".join(sent).encode())
+    event, question = _post() + b"{}", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    elsewhere, last = event.replace(b"/ns/default", b"/ns/other"), _post("Connection: close\r\n") + b"{}"
+    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+        client.sendall(b"".join([event, event, question, elsewhere, event, last]))
+        answers = _answered(client)
     assert [b"202", b"202", b"200", b"404", b"202", b"202"] == re.findall(rb"HTTP/1\.1 (\d+) ", answers)
     assert b"Connection: close" in answers.rpartition(b"HTTP/1.1")[2]
 
 
 def test_a_sender_that_waits_to_be_told_to_continue_is_told(served: Running) -> None:
-    """Also while the event before is on its way to the disk; one that speaks HTTP/1.0 is answered, and cut off."""
-    head = "".join(f"ce-{name}: {value}\r\n" for name, value in EVENT.items())
-    post = f"POST /ns/default HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 2\r\n"
-    waits = f"{post}Expect: 100-continue\r\n\r\n"
-    old = post.replace("1.1", "1.0")
-    answers = _exchange(served, f"{post}\r\n{{}}{waits}".encode(), b"{}", f"{old}\r\n{{}}".encode())
+    """Also when the event before was on its way to the disk; one that speaks HTTP/1.0 is answered, and cut off."""
+    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+        client.sendall(_post() + b"{}" + _post("Expect: 100-continue\r\n"))
+        answers = _answered(client, b"100 Continue\r\n\r\n")
+        client.sendall(b"{}" + _post(version="1.0") + b"{}")
+        answers += _answered(client)
     assert [b"202", b"100", b"202", b"202"] == re.findall(rb"HTTP/1\.[01] (\d+) ", answers)
 
 
@@ -149,10 +151,9 @@ def test_a_sender_that_is_gone_harms_nobody(served: Running, monkeypatch: pytest
         insert(self, connection, group)
 
     monkeypatch.setattr(Arrivals, "insert", slow)
-    head = "".join(f"ce-{name}: {value}\r\n" for name, value in {**EVENT, "id": "gone"}.items())
     with socket.create_connection(("127.0.0.1", served.service.port)) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
-        client.sendall(f"POST /ns/default HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 0\r\n\r\n".encode())
+        client.sendall(_post(id="gone") + b"{}")
         time.sleep(0.1)
     gone.set()
     assert 202 == served.send()

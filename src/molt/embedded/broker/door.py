@@ -10,18 +10,18 @@ import time
 from collections import deque
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from waitress.parser import HTTPRequestParser
-from waitress.task import Task
 from waitress.utilities import build_http_date
 
 from molt import log
-from molt.listener import Channel, Listener
+from molt.listener import Channel, Listener, Task
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
     from _typeshed.wsgi import WSGIApplication
 
     Answer = Callable[[HTTPStatus, str], None]
@@ -45,7 +45,7 @@ class Door(Listener):
 
     def _turn(self, timeout: float = 1.0) -> None:
         super()._turn(timeout)
-        accepted = _ACCEPTED % build_http_date(time.time()).encode()
+        accepted = _ACCEPTED % build_http_date(int(time.time())).encode()
         while self._answered:
             channel, status, text = self._answered.popleft()
             channel.answer(status, text, accepted)
@@ -77,41 +77,43 @@ class _Request(HTTPRequestParser):
     answer: tuple[HTTPStatus, str] | None = None
 
 
+class _Answer(Task):
+    """The answer to an event, or, as long as there is none, the application's."""
+
+    def execute(self) -> None:
+        """Write it."""
+        answer = cast("Any", self.request).answer
+        if answer is None:
+            super().execute()
+            return
+        status, text = answer
+        body = f"{text}\n".encode(errors="replace") if text else b""
+        self.status = f"{status.value} {status.phrase}"
+        self.response_headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+        self.content_length = len(body)
+        self.complete = True
+        self.write(body)
+
+
 class _EventChannel(Channel):
     """A connection."""
 
     parser_class = _Request
+    task_class = _Answer
 
     def answer(self, status: HTTPStatus, text: str, accepted: bytes) -> None:
-        """Answer the first request; `accepted` is what nearly all are answered."""
-        request = self.requests[0]
-        if status != HTTPStatus.ACCEPTED or request.version != "1.1" or "CONNECTION" in request.headers or self.request:
+        """Answer the first request; `accepted` is what nearly all are answered, without the detours of waitress."""
+        channel = cast("Any", self)
+        request = channel.requests[0]
+        plain = request.version == "1.1" and "CONNECTION" not in request.headers and not channel.request
+        if status != HTTPStatus.ACCEPTED or not plain or not channel.connected:
             request.answer = status, text
-            self.service()
+            channel.service()
             return
-        self.write_soon(accepted)
+        channel.write_soon(accepted)
+        channel.last_activity = time.time()
         request.close()
-        with self.requests_lock:
-            self.requests.pop(0)
-            if self.requests:
-                self.server.add_task(self)
-
-    @staticmethod
-    def task_class(channel: Any, request: Any) -> Task:
-        """Return what is to answer."""
-        return _Answer(channel, request) if request.answer else Channel.task_class(channel, request)
-
-
-class _Answer(Task):
-    """The answer to an event."""
-
-    complete = True
-
-    def execute(self) -> None:
-        """Write it."""
-        status, text = self.request.answer
-        body = f"{text}\n".encode() if text else b""
-        self.status = f"{status.value} {status.phrase}"
-        self.content_length = len(body)
-        self.response_headers = [("Content-Type", "text/plain; charset=utf-8")]
-        self.write(body)
+        with channel.requests_lock:
+            channel.requests.pop(0)
+            if channel.requests:
+                channel.server.add_task(channel)

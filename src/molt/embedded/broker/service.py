@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from molt.commits import StoreError
 from molt.embedded.broker.audit import Audit
 from molt.embedded.broker.database import Database
-from molt.embedded.broker.door import Door
 from molt.embedded.broker.dispatch import Dispatcher
+from molt.embedded.broker.door import Door
 from molt.embedded.broker.ingress import Ingress
 from molt.embedded.broker.steps import Route
 from molt.embedded.broker.store import Store

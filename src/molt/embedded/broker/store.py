@@ -139,7 +139,7 @@ class Store:
         return self.submit(arrival, early).result()
 
     def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = nothing) -> Future[int | None]:
-        """Settle a delivery as done and take the reply, both or neither; its number is the result. `early`: as above."""
+        """Settle a delivery as done and take the reply, both or neither; its number results. `early`: as above."""
         arriving = [Arriving(reply, early, (key.event, key.trigger))] if reply else []
 
         def change(connection: sqlite3.Connection) -> int | None:
