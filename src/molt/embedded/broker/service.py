@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 _A_DAY = 86_400.0
 _FORGET_EVERY = 10.0
-# Each waits for the disk most of the time; as many events as there are threads share one flush.
-_THREADS = 32
+_THREADS = 4  # for questions; events need none
 
 
 @dataclass(frozen=True, slots=True)
