@@ -16,7 +16,7 @@ from molt.embedded.broker import service
 from molt.embedded.broker.arrivals import Arrivals, Arriving
 from molt.embedded.broker.database import Database
 from molt.embedded.broker.routing import Arrival
-from molt.embedded.broker.store import Key, Store, Waiting
+from molt.embedded.broker.store import Key, Load, Store, Waiting
 from tests.embedded.broker.harness import DELIVERY, EVENT, broker, running, trigger
 from tests.embedded.broker.subscriber import Received, Said, subscribing
 
@@ -188,6 +188,25 @@ def test_a_store_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
         broker_.settled(done=1)
         assert ["error", None] == [line.get("level") for line in broker_.log(2)]
     assert ["x", "x"] == [request.id for request in subscriber.received]
+
+
+def test_a_store_that_cannot_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delivery waits for it."""
+    monkeypatch.setattr("molt.embedded.broker.dispatch._EARLY", 0)
+    monkeypatch.setattr("molt.embedded.broker.dispatch._DISK_PAUSE", 0.01)
+    failures, load = [StoreError("the store cannot be read: disk")], Store.load
+
+    def failing(self: Store, key: Key) -> Load | None:
+        if failures:
+            raise failures.pop()
+        return load(self, key)
+
+    monkeypatch.setattr(Store, "load", failing)
+    with subscribing() as subscriber, running(tmp_path / "s", broker(), trigger("t", subscriber.url)) as broker_:
+        broker_.send(id="x")
+        broker_.settled(done=1)
+        assert ["error", None] == [line.get("level") for line in broker_.log(2)]
+    assert ["x"] == [request.id for request in subscriber.received]
 
 
 def test_a_log_that_cannot_be_written_holds_up_no_delivery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,29 @@ def test_a_lane_serves_the_other_flow_next() -> None:
     assert [*range(20)] == [number for number in order if number < 100]
 
 
+def test_a_lane_lets_a_storm_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it grows one at a time is under way, with a pause after it; another flow goes on at once."""
+    monkeypatch.setattr("molt.embedded.broker.lane._PAUSE", 0.3)
+    monkeypatch.setattr(fair, "CALM", 0.7)
+    done: queue.Queue[tuple[int, float]] = queue.Queue()
+    lane = Lane("l", lambda number: done.put((number, time.monotonic())), 1)
+    with lane._changed:  # nothing is taken before all of it is there
+        for number in range(fair.LONG + 2):
+            lane.put(number, flow="storm")
+    first, begun = done.get(timeout=10)
+    assert 0 == first
+    assert done.empty()
+    lane.put(100, flow="other")
+    lane.put(fair.LONG + 2, flow="storm")
+    assert 100 == done.get(timeout=10)[0]
+    second, later = done.get(timeout=10)
+    assert 1 == second
+    assert later - begun >= 0.3
+    assert [*range(2, fair.LONG + 3)] == [done.get(timeout=10)[0] for _ in range(fair.LONG + 1)]
+    lane.close()
+    assert lane.join(time.monotonic() + 10)
+
+
 @pytest.mark.parametrize(
     ("attributes", "data", "flow"),
     [

@@ -25,7 +25,9 @@ from typing import Any
 import pytest
 import urllib3
 
+from molt.commits import StoreError
 from molt.embedded.broker.arrivals import Arrivals, Arriving
+from molt.embedded.broker.audit import Audit
 from tests.embedded.broker.harness import EVENT, Running, broker, running, trigger
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
@@ -93,6 +95,16 @@ def test_a_full_disk_is_503(served: Running, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Arrivals, "insert", full)
     headers = STRUCTURED, json.dumps(EVENT).encode()
     assert (503, "the store cannot write: disk full\n") == _ask(served, "POST", "/ns/default", *headers)
+
+
+def test_a_disk_that_cannot_be_read_is_503(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks is told."""
+
+    def broken(*_: object) -> None:
+        raise StoreError("the store cannot be read: disk")
+
+    monkeypatch.setattr(Audit, "status", broken)
+    assert (503, "the store cannot be read: disk\n") == _ask(served, "GET", "/status", {}, b"")
 
 
 def test_what_nobody_foresaw_is_500(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:

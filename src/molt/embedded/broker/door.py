@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Answer = Callable[[HTTPStatus, str], None]
     Take = Callable[[str, Mapping[str, str], bytes, Answer], None]
 
-
 _ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nDate: %s\r\nServer: broker\r\n\r\n"
 
 
@@ -66,7 +65,7 @@ class Door(Listener):
 
     def _answer(self, channel: _EventChannel, status: HTTPStatus, text: str) -> None:
         self._answered.append((channel, status, text))
-        # Whoever adds to others is sure that they are not answered yet, and it will be with them.
+        # Where others wait the thread is awake, and comes to this one, too.
         if len(self._answered) == 1:
             self._server.pull_trigger()
 

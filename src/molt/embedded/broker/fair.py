@@ -61,12 +61,16 @@ class FairQueue:
         self._length -= 1
         if not waiting:
             self._grown.pop(flow, None)
-        elif self._now() - self._grown.get(flow, -math.inf) < CALM:
+        elif self.is_storm(flow):
             self._held[flow] = waiting
             self._length -= len(waiting)
         else:
             self._flows[flow] = waiting
         return flow, number
+
+    def is_storm(self, flow: str) -> bool:
+        """Tell whether many wait in a flow, and more come."""
+        return self._now() - self._grown.get(flow, -math.inf) < CALM
 
     def done(self, flow: str) -> None:
         """Say that one of a flow is no longer under way."""

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# Seconds between two of a storm: those who bring it want the processor, and what waits for the end is no more for it.
+_PAUSE = 0.02
+_REST = -1  # in place of a number: a storm has rested
+
+
 class Lane:
     """Calls `work(number)` for every number put in, when its time has come, at most `width` at once.
 
@@ -80,12 +85,15 @@ class Lane:
         """Wait for the next number, and return it with its flow; `done`: the flow of the one before."""
         with self._changed:
             if done is not None:
-                self._ready.done(done)
+                self._end(done)
             while self._open:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
                     _, number, flow = heapq.heappop(self._later)
-                    self._ready.put(flow, number)
+                    if number == _REST:
+                        self._ready.done(flow)
+                    else:
+                        self._ready.put(flow, number)
                 if self._ready:
                     taken = self._ready.pop()
                     if self._ready:
@@ -97,3 +105,10 @@ class Lane:
                 self._changed.wait(self._later[0][0] - now if self._later else None)
                 self._idle -= 1
         return None
+
+    def _end(self, flow: str) -> None:
+        """Let the next one of a flow begin, in a storm after a rest."""
+        if self._ready.is_storm(flow):
+            heapq.heappush(self._later, (time.monotonic() + _PAUSE, _REST, flow))
+        else:
+            self._ready.done(flow)
