@@ -107,7 +107,10 @@ def test_a_disk_that_cannot_be_read_is_503(served: Running, monkeypatch: pytest.
     assert (503, "the store cannot be read: disk\n") == _ask(served, "GET", "/status", {}, b"")
 
 
-def test_what_nobody_foresaw_is_500(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", [b"", b"POST /ns/other HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"])
+def test_what_nobody_foresaw_ends_one_connection(
+    served: Running, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
     """The door stays open for all others."""
 
     def broken(*_: object) -> None:
@@ -115,7 +118,9 @@ def test_what_nobody_foresaw_is_500(served: Running, monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as patch:
         patch.setattr("molt.embedded.broker.message.parse", broken)
-        assert 500 == served.send()
+        with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+            client.sendall(before + _post() + b"{}")
+            assert bool(before) == (b"404" in _answered(client))
     assert 202 == served.send()
 
 

@@ -12,10 +12,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
+from waitress import wasyncore
 from waitress.parser import HTTPRequestParser
 from waitress.utilities import build_http_date
 
-from molt import log
 from molt.listener import Channel, Listener, Task
 
 if TYPE_CHECKING:
@@ -40,14 +40,13 @@ class Door(Listener):
         self._to_thread = self._server.add_task
         self._server.add_task = self._begin
         self._server.channel_class = _EventChannel
-        self._answered: deque[tuple[_EventChannel, HTTPStatus, str]] = deque()
+        self._answered: deque[_EventChannel] = deque()
 
     def _turn(self, timeout: float = 1.0) -> None:
         super()._turn(timeout)
-        accepted = _ACCEPTED % build_http_date(int(time.time())).encode()
+        self._server.accepted = _ACCEPTED % build_http_date(int(time.time())).encode()
         while self._answered:
-            channel, status, text = self._answered.popleft()
-            channel.answer(status, text, accepted)
+            wasyncore.write(self._answered.popleft())  # which ends this connection, and no other, should it fail
 
     def _begin(self, channel: Any) -> None:
         """Take the first request of a connection; the next one comes when it is answered."""
@@ -56,15 +55,11 @@ class Door(Listener):
             self._to_thread(channel)
             return
         headers = {name.lower().replace("_", "-"): value for name, value in request.headers.items()}
-        try:
-            self._take(request.path, headers, request.get_body_stream().read(), partial(self._answer, channel))
-        except Exception as error:  # noqa: BLE001 - this thread serves all others
-            became = log.of_error(error)
-            log.write(str(became.pop("level")), "broker", **became)
-            self._answer(channel, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the log says more")
+        self._take(request.path, headers, request.get_body_stream().read(), partial(self._answer, channel))
 
     def _answer(self, channel: _EventChannel, status: HTTPStatus, text: str) -> None:
-        self._answered.append((channel, status, text))
+        cast("Any", channel).requests[0].answer = status, text
+        self._answered.append(channel)
         # Where others wait the thread is awake, and comes to this one, too.
         if len(self._answered) == 1:
             self._server.pull_trigger()
@@ -100,19 +95,29 @@ class _EventChannel(Channel):
     parser_class = _Request
     task_class = _Answer
 
-    def answer(self, status: HTTPStatus, text: str, accepted: bytes) -> None:
-        """Answer the first request; `accepted` is what nearly all are answered, without the detours of waitress."""
+    def handle_write_event(self) -> None:
+        """Answer the first request if its answer is there, and send."""
         channel = cast("Any", self)
-        request = channel.requests[0]
-        plain = request.version == "1.1" and "CONNECTION" not in request.headers and not channel.request
-        if status != HTTPStatus.ACCEPTED or not plain or not channel.connected:
-            request.answer = status, text
+        request: Any = channel.requests[0] if channel.requests else _Request
+        if request.answer is None:
+            super().handle_write_event()
+        elif request.answer[0] == HTTPStatus.ACCEPTED and _is_plain(channel, request):
+            self._accept(channel, request)
+        else:
             channel.service()
-            return
-        channel.write_soon(accepted)
+
+    @staticmethod
+    def _accept(channel: Any, request: _Request) -> None:
+        """Answer what nearly all are answered, without the detours of waitress."""
+        channel.write_soon(channel.server.accepted)
         channel.last_activity = time.time()
         request.close()
         with channel.requests_lock:
             channel.requests.pop(0)
             if channel.requests:
                 channel.server.add_task(channel)
+
+
+def _is_plain(channel: Any, request: Any) -> bool:
+    """Tell whether the connection goes on, and nobody on it waits for anything else."""
+    return request.version == "1.1" and "CONNECTION" not in request.headers and not channel.request
