@@ -68,7 +68,7 @@ class Broker(RuleBasedStateMachine):
     @rule(triggers=st.sets(st.sampled_from(TRIGGERS)))
     def accept(self, triggers: set[str]) -> None:
         """Take an event."""
-        self._took(self.store.accept(self._arrival(triggers)), triggers)
+        self._took(self.store.submit(self._arrival(triggers)).result(), triggers)
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), triggers=st.none() | st.sets(st.sampled_from(TRIGGERS)))

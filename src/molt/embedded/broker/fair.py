@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from molt.embedded.broker.message import Message
 
-LONG: Final = 16
+LONG: Final = 16  # waiting of one flow while more come: a storm
 CALM: Final = 1.0  # seconds after which a storm is over
 # In the data of a Falco alert; text that an attacker has put into a field has its quotes escaped, and does not match.
 _SAME: Final = re.compile(rb'"(?:k8s\.(?:ns|pod)\.name|rule)"\s*:\s*"([^"\\]{1,253})"')

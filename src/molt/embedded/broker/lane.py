@@ -50,8 +50,7 @@ class Lane:
             else:
                 self._ready.put(flow, number)
             # What comes later needs one thread that waits for it.
-            if wanted := 1 if delay > 0 else len(self._ready):
-                self._summon(wanted)
+            self._summon(1 if delay > 0 else len(self._ready))
 
     def close(self) -> None:
         """Start nothing more."""

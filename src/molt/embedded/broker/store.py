@@ -134,10 +134,6 @@ class Store:
         """Take an event with its deliveries; the future has its number once the disk has it, `early` before."""
         return self._arrivals.take(arrival, early)
 
-    def accept(self, arrival: Arrival, early: Early = nothing) -> int:
-        """Take an event with its deliveries; return its number, which `early` is told before the disk has it."""
-        return self.submit(arrival, early).result()
-
     def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = nothing) -> Future[int | None]:
         """Settle a delivery as done and take the reply, both or neither; its number results. `early`: as above."""
         arriving = [Arriving(reply, early, (key.event, key.trigger))] if reply else []
