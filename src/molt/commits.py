@@ -40,16 +40,13 @@ class Committer:
         return self.submit(change).result()
 
     def submit(self, change: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Hand `change` in, to be run after those before it; the future has its result, or a StoreError.
-
-        Raises StoreError once it is closed.
-        """
+        """Hand `change` in, to be run after those before it; the future has its result, or a StoreError."""
         future: Future[T] = Future()
         with self._door:
-            if not self._open:
-                message = "the store is closed"
-                raise StoreError(message)
-            self._queue.put((change, future))
+            if self._open:
+                self._queue.put((change, future))
+                return future
+        future.set_exception(StoreError("the store is closed"))
         return future
 
     def close(self) -> None:

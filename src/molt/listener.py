@@ -53,7 +53,7 @@ class Listener:
             "outbuf_overflow": _LONGEST_ANSWER,
         }
         self._server = cast("Any", create_server(app, map=self._map, **settings))
-        self._server.channel_class = _Channel
+        self._server.channel_class = Channel
         self._draining = False
         self._asked = threading.Lock()  # whoever gets it is the only one to ask; nobody gives it back
 
@@ -111,7 +111,7 @@ class _RefusalTask(ErrorTask):
         self.write(body)
 
 
-class _Task(WSGITask):
+class Task(WSGITask):
     """The answer of the application."""
 
     def write(self, data: bytes) -> None:
@@ -131,10 +131,10 @@ class _Task(WSGITask):
             super().set_close_on_finish()
 
 
-class _Channel(HTTPChannel):
+class Channel(HTTPChannel):
     """A connection."""
 
-    task_class = _Task
+    task_class = Task
     error_task_class = _RefusalTask
 
 

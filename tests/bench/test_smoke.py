@@ -41,7 +41,10 @@ def test_storm() -> None:
     """Every alert is taken and settled, the pod is quarantined once, and the other one, too."""
     found = rows(storm.measure("embedded", 100.0, 2.0))
     assert 1 == found["quarantines of the pod"].ours
-    assert found["alerts taken"].ours > 0
+    assert 1 == found["through the forwarder: quarantines of the pod"].ours
+    for what in ("alerts taken", "through the forwarder: alerts taken"):
+        assert found[what].ours > 0
+        assert found[what].peer
     assert found["the other pod, from its alert to isolated"].ours < float("inf")
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from molt.commits import StoreError
 from molt.embedded.broker import service
+from molt.embedded.broker.arrivals import Arrivals, Arriving
 from molt.embedded.broker.database import Database
-from molt.embedded.broker.dispatch import Dispatcher
-from molt.embedded.broker.message import Message
 from molt.embedded.broker.routing import Arrival
-from molt.embedded.broker.store import Key, Store, Waiting
+from molt.embedded.broker.store import Key, Load, Store, Waiting
 from tests.embedded.broker.harness import DELIVERY, EVENT, broker, running, trigger
 from tests.embedded.broker.subscriber import Received, Said, subscribing
 
@@ -173,9 +174,11 @@ def test_a_store_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
     failures = [StoreError("the store cannot write: disk full")]
     finish = Store.finish
 
-    def failing(self: Store, *arguments: object) -> int | None:
+    def failing(self: Store, *arguments: object) -> Future[int | None]:
         if failures:
-            raise failures.pop()
+            failed: Future[int | None] = Future()
+            failed.set_exception(failures.pop())
+            return failed
         return finish(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Store, "finish", failing)
@@ -187,14 +190,35 @@ def test_a_store_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
     assert ["x", "x"] == [request.id for request in subscriber.received]
 
 
+def test_a_store_that_cannot_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delivery waits for it."""
+    monkeypatch.setattr("molt.embedded.broker.dispatch._EARLY", 0)
+    monkeypatch.setattr("molt.embedded.broker.dispatch._DISK_PAUSE", 0.01)
+    failures, load = [StoreError("the store cannot be read: disk")], Store.load
+
+    def failing(self: Store, key: Key) -> Load | None:
+        if failures:
+            raise failures.pop()
+        return load(self, key)
+
+    monkeypatch.setattr(Store, "load", failing)
+    with subscribing() as subscriber, running(tmp_path / "s", broker(), trigger("t", subscriber.url)) as broker_:
+        broker_.send(id="x")
+        broker_.settled(done=1)
+        assert ["error", None] == [line.get("level") for line in broker_.log(2)]
+    assert ["x"] == [request.id for request in subscriber.received]
+
+
 def test_a_log_that_cannot_be_written_holds_up_no_delivery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is on the disk that is full, too: the thread goes on, and what the store did not take is tried again."""
     failures = [StoreError("the store cannot write: disk full")]
     finish = Store.finish
 
-    def failing(self: Store, *arguments: object) -> int | None:
+    def failing(self: Store, *arguments: object) -> Future[int | None]:
         if failures:
-            raise failures.pop()
+            failed: Future[int | None] = Future()
+            failed.set_exception(failures.pop())
+            return failed
         return finish(self, *arguments)  # type: ignore[arg-type]
 
     def full() -> None:
@@ -283,17 +307,19 @@ def test_answers_of_many_at_once_are_all_settled_once(tmp_path: Path) -> None:
 
 def test_a_delivery_begins_before_the_disk_has_the_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sender hears 202 no sooner; one that hears 503 sends again, and what then has its own number is settled."""
-    accept, failing = Store.accept, [True]
+    submit, failing = Store.submit, [True]
 
-    def slow(self: Store, arrival: Arrival, early: Callable[[int], None]) -> int:
+    def slow(self: Store, arrival: Arrival, early: Callable[[int], None]) -> Future[int]:
         if failing:
             failing.clear()
             early(1_000)
             subscriber.wait_for(1)
-            raise StoreError("disk full")
-        return accept(self, arrival, early)
+            failed: Future[int] = Future()
+            failed.set_exception(StoreError("disk full"))
+            return failed
+        return submit(self, arrival, early)
 
-    monkeypatch.setattr(Store, "accept", slow)
+    monkeypatch.setattr(Store, "submit", slow)
     with subscribing() as subscriber, running(tmp_path / "s", broker(), trigger("t", subscriber.url)) as broker_:
         assert [503, 202] == [broker_.send(id="x"), broker_.send(id="x")]
         assert (1, 0) == tuple(broker_.settled(done=1)[name] for name in ("accepted", "pending"))
@@ -315,15 +341,15 @@ def test_when_there_is_much_to_do_deliveries_wait_for_the_disk(tmp_path: Path, m
 
 def test_what_was_taken_is_answered_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that is told to stop in the middle of a request answers it first; telling it twice is no matter."""
-    accept = Dispatcher.accept
+    insert = Arrivals.insert
     entered, go = threading.Event(), threading.Event()
 
-    def slow(self: Dispatcher, broker: str, message: Message) -> int:
+    def slow(self: Arrivals, connection: sqlite3.Connection, group: Sequence[Arriving]) -> None:
         entered.set()
         go.wait(10)
-        return accept(self, broker, message)
+        insert(self, connection, group)
 
-    monkeypatch.setattr(Dispatcher, "accept", slow)
+    monkeypatch.setattr(Arrivals, "insert", slow)
     statuses: list[int] = []
     with running(tmp_path / "s", broker()) as broker_:
         sender = threading.Thread(target=lambda: statuses.append(broker_.send()))

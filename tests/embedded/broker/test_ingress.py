@@ -12,7 +12,13 @@ OPTIONS                                         200, the webhook handshake
 from __future__ import annotations
 
 import json
+import re
+import socket
+import sqlite3
+import struct
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +26,8 @@ import pytest
 import urllib3
 
 from molt.commits import StoreError
-from molt.embedded.broker import ingress
+from molt.embedded.broker.arrivals import Arrivals, Arriving
+from molt.embedded.broker.audit import Audit
 from tests.embedded.broker.harness import EVENT, Running, broker, running, trigger
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
@@ -82,24 +89,92 @@ def test_what_no_trigger_wants_is_accepted_and_said(served: Running) -> None:
 def test_a_full_disk_is_503(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sender is told that nothing was taken."""
 
-    def full(*_: object) -> int:
-        raise StoreError("the store cannot write: disk full")
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("disk full")
 
-    monkeypatch.setattr(type(served.service.dispatcher), "accept", full)
-    handler = ingress.Ingress({"ns/default"}, served.service.dispatcher.accept, None)  # type: ignore[arg-type]
-    said: list[str] = []
-    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/ns/default", **_binary()}
-    body = b"".join(handler(environ, lambda status, _: said.append(status)))  # type: ignore[arg-type]
-    assert (["503 Service Unavailable"], b"the store cannot write: disk full\n") == (said, body)
+    monkeypatch.setattr(Arrivals, "insert", full)
+    headers = STRUCTURED, json.dumps(EVENT).encode()
+    assert (503, "the store cannot write: disk full\n") == _ask(served, "POST", "/ns/default", *headers)
 
 
-def _binary() -> dict[str, Any]:
-    class Empty:
-        def read(self, _: int) -> bytes:
-            return b""
+def test_a_disk_that_cannot_be_read_is_503(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks is told."""
 
-    headers = {f"HTTP_CE_{name.upper()}": value for name, value in EVENT.items()}
-    return {**headers, "wsgi.input": Empty()}
+    def broken(*_: object) -> None:
+        raise StoreError("the store cannot be read: disk")
+
+    monkeypatch.setattr(Audit, "status", broken)
+    assert (503, "the store cannot be read: disk\n") == _ask(served, "GET", "/status", {}, b"")
+
+
+@pytest.mark.parametrize("before", [b"", b"POST /ns/other HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"])
+def test_what_nobody_foresaw_ends_one_connection(
+    served: Running, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    """The door stays open for all others."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("molt.embedded.broker.message.parse", broken)
+        with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+            client.sendall(before + _post() + b"{}")
+            assert bool(before) == (b"404" in _answered(client))
+    assert 202 == served.send()
+
+
+def _answered(client: socket.socket, until: bytes | None = None) -> bytes:
+    """Return all that is answered, to the end of the connection or of what was waited for."""
+    answers = b""
+    while (until is None or not answers.endswith(until)) and (part := client.recv(65_536)):
+        answers += part
+    return answers
+
+
+def _post(last: str = "", version: str = "1.1", **attributes: str) -> bytes:
+    """Return the head of a request with an event of two bytes."""
+    head = "".join(f"ce-{name}: {value}\r\n" for name, value in {**EVENT, **attributes}.items())
+    return f"POST /ns/default HTTP/{version}\r\nHost: x\r\n{head}Content-Length: 2\r\n{last}\r\n".encode()
+
+
+def test_events_on_one_connection_are_answered_in_order(served: Running) -> None:
+    """Also when the next ones come before the answer, a question among them; who asks for the end gets it."""
+    event, question = _post() + b"{}", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    elsewhere, last = event.replace(b"/ns/default", b"/ns/other"), _post("Connection: close\r\n") + b"{}"
+    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+        client.sendall(b"".join([event, event, question, elsewhere, event, last]))
+        answers = _answered(client)
+    assert [b"202", b"202", b"200", b"404", b"202", b"202"] == re.findall(rb"HTTP/1\.1 (\d+) ", answers)
+    assert b"Connection: close" in answers.rpartition(b"HTTP/1.1")[2]
+
+
+def test_a_sender_that_waits_to_be_told_to_continue_is_told(served: Running) -> None:
+    """Also when the event before was on its way to the disk; one that speaks HTTP/1.0 is answered, and cut off."""
+    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+        client.sendall(_post() + b"{}" + _post("Expect: 100-continue\r\n"))
+        answers = _answered(client, b"100 Continue\r\n\r\n")
+        client.sendall(b"{}" + _post(version="1.0") + b"{}")
+        answers += _answered(client)
+    assert [b"202", b"100", b"202", b"202"] == re.findall(rb"HTTP/1\.[01] (\d+) ", answers)
+
+
+def test_a_sender_that_is_gone_harms_nobody(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event is taken nevertheless."""
+    insert, gone = Arrivals.insert, threading.Event()
+
+    def slow(self: Arrivals, connection: sqlite3.Connection, group: Sequence[Arriving]) -> None:
+        gone.wait(10)
+        insert(self, connection, group)
+
+    monkeypatch.setattr(Arrivals, "insert", slow)
+    with socket.create_connection(("127.0.0.1", served.service.port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+        client.sendall(_post(id="gone") + b"{}")
+        time.sleep(0.1)
+    gone.set()
+    assert 202 == served.send()
+    assert 1 == len(served.get("/events?id=gone"))
 
 
 def test_the_audit_is_served(tmp_path: Path) -> None:

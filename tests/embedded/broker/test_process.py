@@ -112,7 +112,7 @@ def test_what_was_left_is_resumed(tmp_path: Path) -> None:
     """It is said how much there is; then it is delivered."""
     database = Database(tmp_path / "s")
     arrival = Arrival("ns/default", Message({**EVENT, "id": "left"}, b""), 255, ("ns/t",))
-    Store(database).accept(arrival)
+    Store(database).submit(arrival).result()
     database.close()
     with subscribing() as subscriber:
         manifests = write(tmp_path, broker(), trigger("t", subscriber.url))

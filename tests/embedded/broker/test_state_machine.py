@@ -68,7 +68,7 @@ class Broker(RuleBasedStateMachine):
     @rule(triggers=st.sets(st.sampled_from(TRIGGERS)))
     def accept(self, triggers: set[str]) -> None:
         """Take an event."""
-        self._took(self.store.accept(self._arrival(triggers)), triggers)
+        self._took(self.store.submit(self._arrival(triggers)).result(), triggers)
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), triggers=st.none() | st.sets(st.sampled_from(TRIGGERS)))
@@ -76,7 +76,7 @@ class Broker(RuleBasedStateMachine):
         """Settle a delivery, with a reply or without; only a pending one is settled, and only its reply taken."""
         key = self._any(data)
         reply = None if triggers is None else self._arrival(triggers)
-        number = self.store.finish(key, Try(self.model[key].tries + 1, 200), reply)
+        number = self.store.finish(key, Try(self.model[key].tries + 1, 200), reply).result()
         pending = self.model[key].state == "pending"
         assert (pending and reply is not None) == (number is not None)
         if pending:

@@ -11,6 +11,7 @@ from molt.commits import Committer, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
 T = TypeVar("T")
@@ -77,6 +78,10 @@ class Database:
     def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run `change` in a transaction and return its result once it is on the disk. Raises StoreError."""
         return self._committer.commit(change)
+
+    def submit(self, change: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Hand `change` in, to be run in a transaction; the future has its result once it is on the disk."""
+        return self._committer.submit(change)
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sqlite3.Connection]:

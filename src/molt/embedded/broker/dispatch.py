@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from molt.commits import StoreError
 from molt.embedded.broker import routing, steps
 from molt.embedded.broker.fair import flow_of
 from molt.embedded.broker.lane import Lane
 from molt.embedded.broker.steps import Again, Finish, GiveUp, Route
-from molt.embedded.broker.store import Key, Load, Store, Try, Waiting
+from molt.embedded.broker.store import Key, Load, Store, Try, Waiting, nothing
 from molt.embedded.broker.verdict import delay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     from molt.embedded.broker.journal import Journal
     from molt.embedded.broker.message import Message
@@ -61,14 +62,23 @@ class Dispatcher:
 
     def accept(self, broker: str, message: Message) -> int:
         """Take an event from outside; it is on the disk when this returns its number. Raises BadEvent, StoreError."""
+        return self.submit(broker, message).result()
+
+    def submit(self, broker: str, message: Message) -> Future[int]:
+        """Take an event from outside; the future has its number once it is on the disk, or a StoreError.
+
+        Raises BadEvent.
+        """
         arrival = self._arrive(broker, None, message)
-        if self._may_be_early():
-            event = self._store.accept(arrival, partial(self._dispatch_early, arrival))
-        else:
-            event = self._store.accept(arrival)
-            self._dispatch(arrival, event)
-        self._unrouted(arrival)
-        return event
+        begun: list[int] = []
+
+        def taken(future: Future[int]) -> None:
+            if not future.exception():
+                self._taken(arrival, future.result(), begun)
+
+        future = self._store.submit(arrival, partial(self._dispatch_early, arrival, begun))
+        future.add_done_callback(taken)
+        return future
 
     def close(self, grace: float) -> bool:
         """Start no more tries and wait up to `grace` seconds for those under way; tell whether they all ended."""
@@ -83,27 +93,29 @@ class Dispatcher:
         triggers = (route.trigger for route in self._routes.values())
         return routing.arrive(message, broker, triggers, datetime.now(UTC), hops)
 
-    def _may_be_early(self) -> bool:
-        return len(self._fresh) < _EARLY
-
-    def _dispatch_early(self, arrival: routing.Arrival, event: int) -> None:
-        """Deliver what is not on the disk yet, so that nobody waits for it.
+    def _dispatch_early(self, arrival: routing.Arrival, begun: list[int], event: int) -> None:
+        """Deliver what is not on the disk yet, so that nobody waits for it, and write down that this has begun.
 
         Should it never be, it was never accepted: its sender, or the delivery that it answers, tries again, and whoever
         got it gets it twice. Nobody else has its number.
         """
-        load = Load(arrival.message, arrival.broker, arrival.hops, 0, 0, None, "", {})
-        self._fresh |= {Key(event, trigger): load for trigger in arrival.triggers}
-        self._dispatch(arrival, event)
+        if len(self._fresh) < _EARLY:
+            load = Load(arrival.message, arrival.broker, arrival.hops, 0, 0, None, "", {}, fresh=True)
+            self._fresh |= {Key(event, trigger): load for trigger in arrival.triggers}
+            self._dispatch(arrival, event)
+            begun.append(event)
+
+    def _taken(self, arrival: routing.Arrival, event: int, begun: list[int]) -> None:
+        """Go on with what the disk has."""
+        if not begun:
+            self._dispatch(arrival, event)
+        if not arrival.triggers:
+            self._journal.unrouted(arrival.message)
 
     def _dispatch(self, arrival: routing.Arrival, event: int) -> None:
         flow = flow_of(arrival.message)
         for trigger in arrival.triggers:
             self._lanes[trigger].put(event, flow=flow)
-
-    def _unrouted(self, arrival: routing.Arrival) -> None:
-        if not arrival.triggers:
-            self._journal.unrouted(arrival.message)
 
     def _wait(self, left: Waiting) -> float:
         """Return the seconds left until the next try; a clock that was set back does not stretch them."""
@@ -133,16 +145,19 @@ class Dispatcher:
 
     def _guarded(self, lane: Lane, key: Key, leg: Callable[[Key, Load], None]) -> None:
         """Run one try; when the store fails, the delivery is still as it was, and is tried again."""
-        fresh = self._fresh.pop(key, None)
+        load = self._fresh.pop(key, None)
         try:
-            load = fresh or self._store.load(key)
+            load = load or self._store.load(key)
             if load:
                 leg(key, load)
         except StoreError as error:
-            if fresh:
-                self._fresh[key] = fresh  # the disk may not have it yet
-            self._journal.trouble(error.reason, trigger=key.trigger, seq=key.event)
-            lane.put(key.event, _DISK_PAUSE)
+            self._failed(lane, key, load, error)
+
+    def _failed(self, lane: Lane, key: Key, load: Load | None, error: StoreError) -> None:
+        if load and load.fresh:
+            self._fresh[key] = load
+        self._journal.trouble(error.reason, trigger=key.trigger, seq=key.event)
+        lane.put(key.event, _DISK_PAUSE)
 
     def _deliver(self, key: Key, load: Load) -> None:
         route = self._routes[key.trigger]
@@ -150,8 +165,7 @@ class Dispatcher:
         answer = self._transport.post(route.subscriber, headers, load.message.data, route.trigger.delivery.timeout)
         match steps.after_try(route, load.tries + 1, answer, partial(self._arrive, load.broker, load.hops)):
             case Finish(tried, reply):
-                self._finish(key, tried, reply)
-                self._journal.settled(load.message, key.trigger, tried, "replied" if reply else "done")
+                self._finish(key, load, tried, reply)
             case Again(tried, wait):
                 due = time.monotonic() + wait
                 self._store.postpone(key, tried, time.time() + wait)
@@ -163,13 +177,20 @@ class Dispatcher:
                 self._store.bury(key, dead.tried)
                 self._journal.settled(load.message, key.trigger, dead.tried, "dead")
 
-    def _finish(self, key: Key, tried: Try, reply: routing.Arrival | None) -> None:
-        if reply and self._may_be_early():
-            self._store.finish(key, tried, reply, partial(self._dispatch_early, reply))
-        elif (event := self._store.finish(key, tried, reply)) and reply:
-            self._dispatch(reply, event)
-        if reply:
-            self._unrouted(reply)
+    def _finish(self, key: Key, load: Load, tried: Try, reply: routing.Arrival | None) -> None:
+        """Settle a delivery; nobody waits until the disk has that, so that many share one flush."""
+        begun: list[int] = []
+
+        def settled(future: Future[int | None]) -> None:
+            if error := future.exception():
+                self._failed(self._lanes[key.trigger], key, load, cast("StoreError", error))
+                return
+            if reply and (event := future.result()):
+                self._taken(reply, event, begun)
+            self._journal.settled(load.message, key.trigger, tried, "replied" if reply else "done")
+
+        early = partial(self._dispatch_early, reply, begun) if reply else nothing
+        self._store.finish(key, tried, reply, early).add_done_callback(settled)
 
     def _deliver_to_sink(self, key: Key, load: Load) -> None:
         route = self._routes[key.trigger]

@@ -14,10 +14,12 @@ from molt.listener import BODY_LIMIT
 from molt.outcome import BadEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from concurrent.futures import Future
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from molt.embedded.broker.audit import Audit
+    from molt.embedded.broker.door import Answer
 
 _METHODS = "GET, POST, OPTIONS"
 _ROWS = 1_000
@@ -32,8 +34,23 @@ class Ingress:
     """
 
     brokers: Collection[str]
-    accept: Callable[[str, message.Message], int]
+    submit: Callable[[str, message.Message], Future[int]]
     audit: Audit
+
+    def take(self, path: str, headers: Mapping[str, str], body: bytes, answer: Answer) -> None:
+        """Take what was sent by POST; header names are lower-case. `answer` is called once, by any thread."""
+        broker = path.strip("/")
+        if broker not in self.brokers:
+            answer(HTTPStatus.NOT_FOUND, "there is no such broker; the path is /<namespace>/<broker>")
+        elif len(body) > BODY_LIMIT:
+            answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {BODY_LIMIT} bytes")
+        else:
+            try:
+                taken = self.submit(broker, message.parse(headers, body))
+            except BadEvent as error:
+                answer(HTTPStatus.BAD_REQUEST, error.reason)
+            else:
+                taken.add_done_callback(lambda done: answer(*_became(done)))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -58,20 +75,9 @@ class Ingress:
         match environ["REQUEST_METHOD"]:
             case "OPTIONS":
                 return HTTPStatus.OK, ""
-            case "POST":
-                return self._take(path, environ)
             case "GET":
                 return self._tell(path, dict(parse_qsl(environ.get("QUERY_STRING", ""))))
         return HTTPStatus.METHOD_NOT_ALLOWED, f"events are sent by POST; known are {_METHODS}"
-
-    def _take(self, broker: str, environ: WSGIEnvironment) -> tuple[HTTPStatus, str]:
-        if broker not in self.brokers:
-            return HTTPStatus.NOT_FOUND, "there is no such broker; the path is /<namespace>/<broker>"
-        body = environ["wsgi.input"].read(BODY_LIMIT + 1)
-        if len(body) > BODY_LIMIT:
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {BODY_LIMIT} bytes"
-        self.accept(broker, message.parse(_headers(environ), body))
-        return HTTPStatus.ACCEPTED, ""
 
     def _tell(self, path: str, query: dict[str, str]) -> tuple[HTTPStatus, Any]:
         limit, after = _number(query, "limit", _ROWS), _number(query, "after", 0)
@@ -99,6 +105,9 @@ def _number(query: dict[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _headers(environ: WSGIEnvironment) -> dict[str, str]:
-    headers = {key[5:].lower().replace("_", "-"): value for key, value in environ.items() if key.startswith("HTTP_")}
-    return headers | {"content-type": environ.get("CONTENT_TYPE", "")}
+def _became(taken: Future[int]) -> tuple[HTTPStatus, str]:
+    match taken.exception():
+        case None:
+            return HTTPStatus.ACCEPTED, ""
+        case error:
+            return HTTPStatus.SERVICE_UNAVAILABLE, getattr(error, "reason", str(error))

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# Seconds between two of a storm: those who bring it want the processor, and what waits for the end is no more for it.
+_PAUSE = 0.02
+_REST = -1  # in place of a number: a storm has rested
+
+
 class Lane:
     """Calls `work(number)` for every number put in, when its time has come, at most `width` at once.
 
@@ -70,24 +75,39 @@ class Lane:
                 self._threads.append(thread)
 
     def _run(self) -> None:
-        while (number := self._take()) is not None:
+        done: str | None = None
+        while (taken := self._take(done)) is not None:
+            done, number = taken
             self._work(number)
 
-    def _take(self) -> int | None:
+    def _take(self, done: str | None) -> tuple[str, int] | None:
+        """Wait for the next number, and return it with its flow; `done`: the flow of the one before."""
         with self._changed:
+            if done is not None:
+                self._end(done)
             while self._open:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
                     _, number, flow = heapq.heappop(self._later)
-                    self._ready.put(flow, number)
+                    if number == _REST:
+                        self._ready.done(flow)
+                    else:
+                        self._ready.put(flow, number)
                 if self._ready:
-                    number = self._ready.pop()
+                    taken = self._ready.pop()
                     if self._ready:
                         self._summon(len(self._ready))
                     elif self._later and not self._idle:
                         self._summon(1)  # nobody else waits for what comes later
-                    return number
+                    return taken
                 self._idle += 1
                 self._changed.wait(self._later[0][0] - now if self._later else None)
                 self._idle -= 1
         return None
+
+    def _end(self, flow: str) -> None:
+        """Let the next one of a flow begin, in a storm after a rest."""
+        if self._ready.is_storm(flow):
+            heapq.heappush(self._later, (time.monotonic() + _PAUSE, _REST, flow))
+        else:
+            self._ready.done(flow)

@@ -38,10 +38,6 @@ class Message:
         """Return the message with `more` attributes set."""
         return replace(self, attributes={**self.attributes, **more})
 
-    def without(self, name: str) -> Message:
-        """Return the message without the attribute `name`."""
-        return replace(self, attributes={key: value for key, value in self.attributes.items() if key != name})
-
     def headers(self) -> dict[str, str]:
         """Return the headers of binary mode; values are UTF-8 read as Latin-1, as WSGI and http.client pass them."""
         return {

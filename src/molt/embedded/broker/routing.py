@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from molt.embedded.broker.filters import matches
+from molt.embedded.broker.message import Message
 from molt.outcome import BadEvent
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from molt.embedded.broker.eventing import Trigger
-    from molt.embedded.broker.message import Message
 
 HOPS = 255
 """How often an event may pass a broker through replies, as Knative's TTL has it."""
@@ -42,11 +42,12 @@ def arrive(message: Message, broker: str, triggers: Iterable[Trigger], now: date
     if left <= 0:
         problem = "no hop is left: replies to replies, without end"
         raise BadEvent(problem)
-    stamped = message.without(_TTL).with_attributes({_ARRIVAL: now.isoformat().replace("+00:00", "Z")})
+    attributes = {**message.attributes, _ARRIVAL: now.isoformat().replace("+00:00", "Z")}
+    attributes.pop(_TTL, None)
     wanted = tuple(
-        trigger.key for trigger in triggers if trigger.broker == broker and matches(trigger.filter, stamped.attributes)
+        trigger.key for trigger in triggers if trigger.broker == broker and matches(trigger.filter, attributes)
     )
-    return Arrival(broker, stamped, left, wanted)
+    return Arrival(broker, Message(attributes, message.data), left, wanted)
 
 
 def _claimed(message: Message) -> int | None:

@@ -14,11 +14,12 @@ from molt.commits import StoreError
 from molt.embedded.broker.audit import Audit
 from molt.embedded.broker.database import Database
 from molt.embedded.broker.dispatch import Dispatcher
+from molt.embedded.broker.door import Door
 from molt.embedded.broker.ingress import Ingress
 from molt.embedded.broker.steps import Route
 from molt.embedded.broker.store import Store
 from molt.embedded.broker.transport import Transport
-from molt.listener import BODY_LIMIT, Listener
+from molt.listener import BODY_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
 _A_DAY = 86_400.0
 _FORGET_EVERY = 10.0
-# Each waits for the disk most of the time; as many events as there are threads share one flush.
-_THREADS = 32
+_THREADS = 4  # for questions; events need none
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class BrokerService:
     url: str
     port: int
     dispatcher: Dispatcher
-    listener: Listener
+    listener: Door
     store: Store
     options: Options
 
@@ -114,8 +114,8 @@ def opened(
         url = f"http://{options.host}:{port}"
         routes = [_route(trigger, resolve, url) for trigger in eventing.triggers.values()]
         dispatcher = Dispatcher(routes, store, transport, journal, width=options.width)
-        ingress = Ingress(eventing.brokers, dispatcher.accept, Audit(database))
-        listener = Listener(ingress, "broker", door, threads=_THREADS)
+        ingress = Ingress(eventing.brokers, dispatcher.submit, Audit(database))
+        listener = Door(ingress, ingress.take, door, threads=_THREADS)
         undo.callback(listener.close)
         yield BrokerService(url, port, dispatcher, listener, store, options)
 

@@ -1,6 +1,7 @@
 """The broker's memory of events and deliveries: the state machine that the package names, in SQLite.
 
-Every change is one transaction, durable when the method returns; each raises StoreError when the disk did not take it.
+Every change is one transaction, durable when the method returns, or its future has a result; each raises StoreError
+when the disk did not take it.
 Each names the state that it starts from, so that nothing is settled twice.
 """
 
@@ -9,23 +10,21 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from molt.embedded.broker.arrivals import Arrivals, Arriving
 from molt.embedded.broker.message import Message
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
+    from molt.embedded.broker.arrivals import Early
     from molt.embedded.broker.database import Database
     from molt.embedded.broker.routing import Arrival
 
-_INSERT = """
-    INSERT INTO events (seq, broker, id, type, attributes, data, hops, accepted, root, cause, answerer, open)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(root, seq) FROM events WHERE seq = ?), ?, ?, ?)"""
-_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 _RELEASE = "UPDATE events SET open = open - 1 WHERE seq = :event"
 _POSTPONE = """
     UPDATE deliveries SET tries = :tries, status = :status, reason = :reason, next_try = :next
@@ -64,25 +63,8 @@ _FORGET_EVENT = "DELETE FROM events WHERE seq = ? RETURNING cause IS NOT NULL"
 _REMEMBER = "INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET n = n + excluded.n"
 
 
-Early = Callable[[int], None]
-
-
-def _nothing(_: int) -> None:
+def nothing(_: int) -> None:
     """Wait for the disk."""
-
-
-@dataclass(slots=True)
-class _Number:
-    """The number that one event was told to have: a change that is run again, outside its group, keeps it."""
-
-    early: Early
-    told: int = 0
-
-    def tell(self, number: int) -> None:
-        """Tell it, once."""
-        if not self.told:
-            self.told = number
-            self.early(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +114,7 @@ class Load:
     status: int | None
     reason: str
     extensions: dict[str, str]
+    fresh: bool = False  # the disk may not have it yet
 
     @property
     def tried(self) -> Try:
@@ -145,24 +128,26 @@ class Store:
     def __init__(self, database: Database) -> None:
         """Work on `database`, which stays the caller's to close."""
         self._database = database
-        self._last = 0  # only the writing thread uses it
+        self._arrivals = Arrivals(database)
 
-    def accept(self, arrival: Arrival, early: Early = _nothing) -> int:
-        """Take an event with its deliveries; return its number, which `early` is told before the disk has it."""
-        number = _Number(early)
-        return self._database.commit(lambda connection: self._insert(connection, arrival, None, number))
+    def submit(self, arrival: Arrival, early: Early = nothing) -> Future[int]:
+        """Take an event with its deliveries; the future has its number once the disk has it, `early` before."""
+        return self._arrivals.take(arrival, early)
 
-    def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = _nothing) -> int | None:
-        """Settle a delivery as done and take the reply, both or neither; return its number. `early`: as above."""
-        number = _Number(early)
+    def finish(self, key: Key, tried: Try, reply: Arrival | None = None, early: Early = nothing) -> Future[int | None]:
+        """Settle a delivery as done and take the reply, both or neither; its number results. `early`: as above."""
+        arriving = [Arriving(reply, early, (key.event, key.trigger))] if reply else []
 
         def change(connection: sqlite3.Connection) -> int | None:
             if not connection.execute(_FINISH, key.values(**tried.values())).rowcount:
                 return None
             connection.execute(_RELEASE, key.values())
-            return self._insert(connection, reply, key, number) if reply else None
+            if not arriving:
+                return None
+            self._arrivals.insert(connection, arriving)
+            return arriving[0].number
 
-        return self._database.commit(change)
+        return self._database.submit(change)
 
     def postpone(self, key: Key, tried: Try, next_try: float) -> None:
         """Count a failed try of the subscriber; `next_try` is a POSIX time."""
@@ -214,21 +199,6 @@ class Store:
         """
         limits = {"keep": keep, "since": since, "batch": batch}
         return self._database.commit(lambda connection: _forget(connection, limits))
-
-    def _insert(self, connection: sqlite3.Connection, arrival: Arrival, cause: Key | None, number: _Number) -> int:
-        """Insert an event. Its number was never given before, not even to one that the disk did not take."""
-        last = int(connection.execute(_LAST).fetchone()[0])
-        seq = number.told or max(self._last, last) + 1
-        self._last = max(self._last, seq)
-        attributes = arrival.message.attributes
-        content = (json.dumps(dict(attributes)), arrival.message.data, arrival.hops, time.time())
-        parent = (cause.event, cause.event, cause.trigger) if cause else (None, None, None)
-        names = (seq, arrival.broker, attributes["id"], attributes["type"])
-        connection.execute(_INSERT, (*names, *content, *parent, len(arrival.triggers)))
-        rows = [(seq, trigger) for trigger in arrival.triggers]
-        connection.executemany("INSERT INTO deliveries (event, trigger) VALUES (?, ?)", rows)
-        number.tell(seq)
-        return seq
 
     def _run(self, statement: str, values: dict[str, object]) -> None:
         self._database.commit(lambda connection: connection.execute(statement, values))
