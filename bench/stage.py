@@ -288,6 +288,14 @@ def resident(pid: int) -> float:
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
 
+def all_busy() -> float:
+    """Return the processor seconds that everything on this machine has used, as the kernel's ticks count them."""
+    user, nice, system, _, _, *interrupts = (
+        Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:8]
+    )
+    return sum(map(int, (user, nice, system, *interrupts))) / os.sysconf("SC_CLK_TCK")
+
+
 def busy(pid: int) -> float:
     """Return the processor seconds that a process has used, to the nanosecond where the kernel tells."""
     with suppress(OSError):

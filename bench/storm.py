@@ -42,6 +42,7 @@ GROWTH: Final = 10.0  # MB: what counts as flat
 PARTS: Final = ("broker", "detect_router", "quarantine")
 _ALL_IT_TAKES = 1e6  # a second: nothing takes as much
 _DRAIN = 300.0
+QUIET: Final = "import logging; logging.getLogger('waitress.queue').setLevel(logging.ERROR)\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def forwarded(at: Stage, watcher: Watcher, victim: Pod, rate: float, seconds: fl
 
 def bare(victim: Pod, seconds: float) -> Sent:
     """Send as much as a server takes that does nothing."""
-    code = BARE.replace("204", "202").replace("serve(", "print(flush=True); serve(")
+    code = QUIET + BARE.replace("204", "202").replace("serve(", "print(flush=True); serve(")
     environment = {**os.environ, "PORT": str(_free_port())}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None  # noqa: S101 - it is a pipe
