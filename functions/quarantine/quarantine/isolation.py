@@ -121,23 +121,31 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
             "annotations": {
                 # None that the pod brought along counts: whoever has written it may be the attacker.
                 **dict.fromkeys(_OURS & set(marks.annotations_of(pod))),
-                **_annotations(slip, now),
+                **_annotations(slip, _since(pod, slip, now)),
                 marks.ORIGINAL_LABELS: marks.render_labels(originals),
             },
         }
     }
 
 
-def _annotations(slip: Slip, now: datetime) -> dict[str, str]:
+def _since(pod: Pod, slip: Slip, now: datetime) -> datetime:
+    """Return when this alert put the pod in quarantine: before now, where somebody has labelled it since."""
+    said = marks.annotations_of(pod)
+    first = marks.time_of(said.get(marks.QUARANTINED_AT))
+    is_ours = marks.is_compromised(pod) and said.get(marks.ALERT) == marks.printable(slip.alert["id"])
+    return first if is_ours and first and first <= now else now
+
+
+def _annotations(slip: Slip, since: datetime) -> dict[str, str]:
     """Return what the pod itself says about its quarantine."""
     return {
         marks.WORKLOAD: workload_of(slip.target),
-        marks.QUARANTINED_AT: marks.stamp(now),
+        marks.QUARANTINED_AT: marks.stamp(since),
         marks.REASON: marks.printable(str(slip.alert.get("output") or "no output")),
         marks.RULE: marks.printable(str(slip.alert.get("rule") or "")),
         marks.ALERT: marks.printable(slip.alert["id"]),
         marks.POLICY: slip.policy.name,
-        **retention.written(slip.current(FUNCTION).parameters, now),
+        **retention.written(slip.current(FUNCTION).parameters, since),
     }
 
 

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molt import marks
+from molt.itinerary import Step
 from quarantine import isolation
 from quarantine.isolation import Excuse, Next
 from tests.functions.slips import QUARANTINE, slip_for
@@ -139,6 +140,30 @@ def test_what_was_kept_before_is_kept() -> None:
     patch = isolation.patch(pod, SLIP, NOW)["metadata"]
     assert {"examined": None, marks.COMPROMISED: "true"} == patch["labels"]
     assert '{"app":"web","examined":"yes"}' == patch["annotations"][marks.ORIGINAL_LABELS]
+
+
+@pytest.mark.parametrize(
+    ("alert", "said", "at"),
+    [
+        pytest.param("alert-1", NOW - timedelta(seconds=9), NOW - timedelta(seconds=9), id="by the same alert"),
+        pytest.param("alert-0", NOW - timedelta(seconds=9), NOW, id="by another one"),
+        pytest.param("alert-1", NOW + timedelta(seconds=9), NOW, id="in the future"),
+        pytest.param("alert-1", None, NOW, id="never"),
+    ],
+)
+def test_an_alert_isolates_a_pod_once_however_often_it_is_labelled(
+    alert: str, said: datetime | None, at: datetime
+) -> None:
+    """Somebody has labelled the pod between two tries of the alert's delivery: its time runs from the first one on."""
+    at_first = {marks.QUARANTINED_AT: marks.stamp(said)} if said else {}
+    pod = _pod(
+        labels={**MARKED, "examined": "yes"},
+        annotations={marks.ORIGINAL_LABELS: "{}", marks.ALERT: alert, **at_first},
+    )
+    slip = slip_for(_pod(), Step("quarantine", {"retention": {"after": "1h"}}))
+    annotations = isolation.patch(pod, slip, NOW)["metadata"]["annotations"]
+    assert marks.stamp(at) == annotations[marks.QUARANTINED_AT]
+    assert marks.stamp(at + timedelta(hours=1)) == annotations[marks.EXPIRES_AT]
 
 
 def test_a_retiring_pod_keeps_the_labels_from_before_its_move() -> None:
