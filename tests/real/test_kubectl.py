@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dead_letter.drops import TOLD as DROPPED
 from dead_letter.refusal import REFUSED
 from testbed.control_plane import ControlPlane
 from tests.control_plane import binaries
@@ -154,14 +155,15 @@ def test_the_commands_of_three_in_the_morning(installed: Kubectl) -> None:
     installed("run", "-n", "shop", "web-6d4cf56db6-x2x9z", "--image=web:1", labels)
     node = installed("get", "nodes", "-o", "name").split()[0]
     installed("label", node, "molt-project.io/cordoned=true")
-    refused = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": "evidence.refused", "namespace": "molt"},
-        "involvedObject": {"kind": "Service", "namespace": "molt", "name": "evidence"},
-        "type": "Warning",
-        "reason": REFUSED,
-    }
-    installed("apply", "-f", "-", stdin=yaml.safe_dump(refused))
+    for reason in (REFUSED, DROPPED):
+        told = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": reason.lower(), "namespace": "molt"},
+            "involvedObject": {"kind": "Service", "namespace": "molt", "name": "evidence"},
+            "type": "Warning",
+            "reason": reason,
+        }
+        installed("apply", "-f", "-", stdin=yaml.safe_dump(told))
     for command in _commands(_section("At 3 a.m.")):
         assert installed(*command)
