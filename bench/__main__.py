@@ -24,7 +24,6 @@ FULL: Final = (
     ("footprint", "--cluster", "embedded"),
     ("warm", "--cluster", "real"),
     ("burst", "--cluster", "real"),
-    ("storm", "--cluster", "real"),
 )
 SMALL: Final = {
     "cold": ("--rounds", "3"),

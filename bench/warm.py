@@ -115,7 +115,7 @@ def main() -> None:
     """Measure, and print."""
     parser = report.options(__doc__)
     stage.add_cluster(parser)
-    parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--samples", type=int, default=250)
     chosen = parser.parse_args()
     report.tell(measure(chosen.cluster, chosen.samples), chosen.json)
 

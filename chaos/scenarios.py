@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SEED = 7
 BETWEEN = 0.5
 """Seconds between two faults."""
-LONGEST = 60.0
+LONGEST = 20.0
 """Seconds that harm goes on after the last alert was taken."""
 JUMPS = (-240.0, -30.0, 0.0, 30.0, 240.0)
 """Seconds that a clock is put out by: less than a signature lives."""
