@@ -39,7 +39,7 @@ quick: $(STAMP) ## Run the tests that start neither a control plane nor a whole 
 	$(BIN)/python -m pytest -m 'not real and not slow' \
 	  --ignore tests/end_to_end --ignore tests/cli --ignore tests/embedded/runtime
 
-chaos: $(STAMP) ## Kill, break, fill and set back what there is while alerts pass: nothing is lost, nothing is done twice
+chaos: $(STAMP) ## Kill, break, fill and set back what there is while alerts pass: nothing is lost, nothing is done twice (8 minutes)
 	$(BIN)/python -m testbed $(TESTBED)
 	$(BIN)/python -m chaos --alerts $(ALERTS) --json .bench.json
 	$(BIN)/python -m chaos api --cluster real --alerts $(ALERTS) --json .bench.json
@@ -54,7 +54,7 @@ nightly: fuzz chaos ## Try a million inputs, and all of chaos
 testbed: $(STAMP) ## Build the real control plane of the tests (TESTBED_KUBERNETES=1.34: the oldest supported minor)
 	$(BIN)/python -m testbed
 
-bench: $(STAMP) ## Measure the speed against floors and goals: 10 minutes; `python -m bench.report` then makes docs/performance.md
+bench: $(STAMP) ## Measure the speed against floors and goals: 6 minutes; `python -m bench.report` then makes docs/performance.md
 	$(BIN)/python -m testbed $(TESTBED)
 	$(BIN)/python -m bench
 
