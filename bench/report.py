@@ -84,6 +84,8 @@ class Run:
 
 def number(value: float) -> str:
     """Return a number with three digits that count, or all before the point."""
+    if not value:
+        return "0"
     magnitude = abs(value)
     digits = 0 if magnitude >= 100 else 1 if magnitude >= 10 else 2 if magnitude >= 1 else 3  # noqa: PLR2004 - powers of ten
     return f"{value:,.{digits}f}"

@@ -72,7 +72,8 @@ def test_percentiles(share: float, value: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1234.5, "1,234"), (99.94, "99.9"), (9.999, "10.00"), (0.25, "0.250"), (-3.5, "-3.50")]
+    ("value", "text"),
+    [(1234.5, "1,234"), (99.94, "99.9"), (9.999, "10.00"), (0.25, "0.250"), (-3.5, "-3.50"), (0.0, "0")],
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     """Or all before the point."""
