@@ -29,6 +29,7 @@ from molt.cluster import (
     RESPONSE_POLICIES,
     ROTATION_POLICIES,
     STATEFUL_SETS,
+    Cluster,
     NotFound,
     Resource,
 )
@@ -37,7 +38,7 @@ from molt.dead_letters import DeadLetter
 from molt.events import Event
 from molt.itinerary import Step
 from molt.lifetime import Keys
-from molt.outcome import DeadLettered, Done, Skipped, SystemClock
+from molt.outcome import Clock, DeadLettered, Done, Outcome, Skipped, SystemClock
 from molt.workload import is_ready, is_terminating
 from quarantine.handler import handler as isolator
 from rotate.handler import handler as rotator
@@ -58,8 +59,12 @@ _OTHERS: dict[str, Resource] = {"lone": REPLICA_SETS, "db": STATEFUL_SETS, "agen
 
 _RESTARTED: dict[str, Resource] = {"web": DEPLOYMENTS, "db": STATEFUL_SETS, "agent": DAEMON_SETS}
 
-isolate = isolator()
 turn = rotator(Keys(b"sixteen bytes or more"))
+
+
+def isolate(event: Event, cluster: Cluster, clock: Clock) -> Outcome:
+    """Handle an event as a process does that has just started: it remembers nothing that it need not ask for."""
+    return isolator()(event, cluster, clock)
 
 
 class Stage:
