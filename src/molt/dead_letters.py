@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from molt import marks, timestamps
 from molt.events import Event, deterministic_id
 from molt.outcome import PermanentError
-from molt.seal import REASONS
+from molt.seal import refused_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,6 @@ MOST_EXTENSIONS: Final = 32
 UNREADABLE: Final = frozenset(("refused", "body"))
 """The members of the data that stands for a body which is no CloudEvent's."""
 
-_REFUSED = "403"
 _BROKERS_OWN = "knative"  # what starts so is about one delivery: it is not of the event, and not sent again
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # in an attribute, by CloudEvents 1.0
@@ -73,8 +72,7 @@ class DeadLetter:
     @property
     def distrusted(self) -> str:
         """Return which of molt.seal.REASONS a function refused the signature for; "" if that is not why it is here."""
-        status, _, said = self.reason.partition(" ")
-        return next((reason for reason in REASONS if status == _REFUSED and said.startswith(reason)), "")
+        return refused_for(self.reason)
 
     def to_send(self) -> Event:
         """Return the event as it came, without what the broker had added. Raises PermanentError if it is not whole."""

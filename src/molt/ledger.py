@@ -187,5 +187,5 @@ def _uids(pods: Iterable[Mapping[str, Any]]) -> set[str]:
 def _place(pod: Mapping[str, Any]) -> Place:
     notes, metadata = marks.annotations_of(pod), pod["metadata"]
     workload = marks.printable(notes.get(marks.WORKLOAD, f"Pod/{metadata['name']}"))
-    at = marks.time_of(notes.get(marks.QUARANTINED_AT)) or marks.time_of(metadata.get("creationTimestamp"))
+    at = marks.quarantined_at(pod) or marks.time_of(metadata.get("creationTimestamp"))
     return Place(f"{metadata['namespace']}/{workload}", at or _EVER)

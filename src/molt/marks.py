@@ -122,6 +122,7 @@ _OWNER = {
     "uid": re.compile(r"[-\w]{1,128}", re.ASCII),
 }
 
+NOTE_LIMIT = 1000  # of the 1024 bytes that an Event's note may have
 TEXT_LIMIT = 512
 """No annotation made from an alert's text is longer, in characters."""
 
@@ -213,6 +214,16 @@ def printable(text: str, limit: int = TEXT_LIMIT) -> str:
     plain = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
     line = " ".join(plain.split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def note(text: str) -> str:
+    """Return untrusted text as the note of an Event: printable, in no more bytes of UTF-8 than the API takes."""
+    return printable(text, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore")
+
+
+def quarantined_at(pod: Mapping[str, Any]) -> datetime | None:
+    """Return since when the pod says that it is in quarantine, or None when it does not say."""
+    return time_of(annotations_of(pod).get(QUARANTINED_AT))
 
 
 def stamp(time: datetime) -> str:

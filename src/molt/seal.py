@@ -54,6 +54,7 @@ UNKNOWN_KEY = "it was signed with a key that is not known here"
 ALTERED = "its signature does not belong to it"
 EXPIRED = "its signature has expired"
 REASONS = (UNSIGNED, FOREIGN, UNKNOWN_KEY, ALTERED, EXPIRED)
+_REFUSED = "403"
 """How every reason begins for which an event is refused."""
 
 _SIGNED_EXTENSIONS = ("remedy",)  # the one extension that anything is decided by
@@ -164,3 +165,9 @@ def _secret(settings: Mapping[str, str], name: str) -> bytes:
     if len(key) < SHORTEST_KEY:
         raise ValueError(f"{name} has {len(key)} bytes, and must have {SHORTEST_KEY} at least")
     return key
+
+
+def refused_for(told: str) -> str:
+    """Return for which of REASONS a function refused an event, by the status and text of its answer; "" for none."""
+    status, _, said = told.partition(" ")
+    return next((reason for reason in REASONS if status == _REFUSED and said.startswith(reason)), "")

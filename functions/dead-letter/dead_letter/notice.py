@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "molt"
 QUIET: Final = timedelta(minutes=10)
 """How long one is not told of again: not even by asking whether the Event is there."""
-NOTE_LIMIT: Final = 1000  # of the 1024 bytes that an Event's note may have
 
 
 class Notice(NamedTuple):
@@ -60,7 +59,7 @@ def _event(notice: Notice, now: datetime) -> dict[str, Any]:
         "type": "Warning",
         "reason": notice.reason,
         "action": notice.action,
-        "note": marks.printable(notice.note, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore"),
+        "note": marks.note(notice.note),
         "regarding": {
             "apiVersion": "serving.knative.dev/v1",
             "kind": "Service",

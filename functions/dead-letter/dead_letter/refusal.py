@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from dead_letter import letter
 from dead_letter.notice import Notice
-from molt.seal import REASONS
+from molt.seal import refused_for
 
 if TYPE_CHECKING:
     from molt.events import Event
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 REFUSED: Final = "MoltEventRefused"
 GATED: Final = ("cordon", "detect-router", "evidence", "quarantine", "release", "rotate", "tag", "terminate")
 """The functions that check signatures; nobody else's name comes into an Event, whatever is posted here."""
-_STATUS: Final = "403"
 
 
 def notice(event: Event) -> Notice | None:
@@ -33,10 +32,9 @@ def notice(event: Event) -> Notice | None:
 
 def refusal(event: Event) -> tuple[str, str] | None:
     """Return which function has refused the event, and which of molt.seal.REASONS it gave; None when none has."""
-    status, _, said = letter.reason(event).partition(" ")
-    reason = next((reason for reason in REASONS if said.startswith(reason)), None)
+    reason = refused_for(letter.reason(event))
     function = _function(event.extensions.get(letter.DEST, ""))
-    return (function, reason) if status == _STATUS and reason and function else None
+    return (function, reason) if reason and function else None
 
 
 def _function(dest: str) -> str | None:

@@ -130,7 +130,7 @@ def _leaks(part: Part, isolated: Object) -> tuple[str, ...]:
 
 def _since(pod: Object, part: Part) -> datetime:
     """Return when the pod says that it was isolated; now, when it does not."""
-    return marks.time_of(marks.annotations_of(pod).get(marks.QUARANTINED_AT)) or part.clock.now()
+    return marks.quarantined_at(pod) or part.clock.now()
 
 
 def _find(part: Part) -> Object | None:

@@ -130,9 +130,9 @@ def patch(pod: Pod, slip: Slip, now: datetime) -> dict[str, Any]:
 
 def _since(pod: Pod, slip: Slip, now: datetime) -> datetime:
     """Return when this alert put the pod in quarantine: before now, where somebody has labelled it since."""
-    said = marks.annotations_of(pod)
-    first = marks.time_of(said.get(marks.QUARANTINED_AT))
-    is_ours = marks.is_compromised(pod) and said.get(marks.ALERT) == marks.printable(slip.alert["id"])
+    first = marks.quarantined_at(pod)
+    by = marks.annotations_of(pod).get(marks.ALERT)
+    is_ours = marks.is_compromised(pod) and by == marks.printable(slip.alert["id"])
     return first if is_ours and first and first <= now else now
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from quarantine.recent import Recent
 
 LEAKY = "MoltQuarantineLeaky"
-NOTE_LIMIT = 1000  # of the 1024 that an Event's note may have
 
 
 def report(cluster: Cluster, recent: Recent, slip: Slip, pod: dict[str, Any], now: datetime) -> tuple[str, ...]:
@@ -91,7 +90,7 @@ def _event(slip: Slip, findings: Iterable[str], now: datetime) -> dict[str, Any]
         "type": "Warning",
         "reason": LEAKY,
         "action": "Quarantine",
-        "note": _note("; ".join(findings)),
+        "note": marks.note("; ".join(findings)),
         "regarding": {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -102,8 +101,3 @@ def _event(slip: Slip, findings: Iterable[str], now: datetime) -> dict[str, Any]
         "reportingController": "molt-project.io/quarantine",
         "reportingInstance": "quarantine",
     }
-
-
-def _note(text: str) -> str:
-    """Return text cut to what an Event may have, in bytes of UTF-8."""
-    return marks.printable(text, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore")

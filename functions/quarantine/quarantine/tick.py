@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from molt import fence, ledger
-from molt.cluster import NETWORK_POLICIES, Conflict, NotFound
+from molt.cluster import Conflict, NotFound
 from molt.outcome import Done, MoltError, Outcome, Skipped
-from quarantine import isolation
+from quarantine.recent import close
 
 if TYPE_CHECKING:
     from molt.cluster import Cluster
@@ -38,9 +38,8 @@ def _close(cluster: Cluster) -> None:
     """
     failures: list[MoltError] = []
     for namespace in sorted({pod["metadata"]["namespace"] for pod in ledger.in_quarantine(cluster)}):
-        policy = isolation.deny_all(namespace)
         try:
-            cluster.apply(NETWORK_POLICIES, policy, namespace, manager=isolation.MANAGER)
+            close(cluster, namespace, dry_run=False)
         except NotFound:  # gone with its pods
             continue
         except MoltError as error:

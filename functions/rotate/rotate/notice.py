@@ -29,7 +29,6 @@ BLOCKED = "RotationBlocked"
 UNDONE = "MoltRotationUndone"
 REGENERATED = "MoltSecretRegenerated"
 PUT_BACK = "MoltRegenerationUndone"
-NOTE_LIMIT = 1000  # of the 1024 bytes that an Event's note may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _event(name: str, about: Mapping[str, str], reason: str, text: str, at: date
         "type": "Normal" if reason in {ROTATED, REGENERATED} else "Warning",
         "reason": reason,
         "action": "Rotate",
-        "note": marks.printable(text, NOTE_LIMIT).encode()[:NOTE_LIMIT].decode(errors="ignore"),
+        "note": marks.note(text),
         "regarding": dict(about),
         "reportingController": "molt-project.io/rotate",
         "reportingInstance": "rotate",

@@ -28,7 +28,7 @@ from rotate import successor
 from rotate.blockage import MOST
 from rotate.fleet import Fleet
 from rotate.handler import handler
-from rotate.notice import NOTE_LIMIT, Notice
+from rotate.notice import Notice
 from tests.functions.fake_cluster import START, FakeClock, FakeCluster, Killed
 from tests.functions.slips import ROTATE, event_of, slip_for
 
@@ -348,7 +348,7 @@ def test_a_note_is_cut_in_bytes(cluster: FakeCluster, clock: FakeClock) -> None:
     old["metadata"]["annotations"][marks.REASON] = "\x1b[31mü\n" * 900
     handle(TICK, cluster, clock)
     note = _events(cluster)[0]["note"]
-    assert (True, True) == (note.isprintable(), len(note.encode()) <= NOTE_LIMIT)
+    assert (True, True) == (note.isprintable(), len(note.encode()) <= marks.NOTE_LIMIT)
 
 
 def _pod(name: str, made: str, owner: str = "rs", **metadata: Any) -> Object:
