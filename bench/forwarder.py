@@ -6,7 +6,7 @@
     full       the spool has all it may hold, the broker is dead: memory before, and after as many again were refused or
                pushed out the least urgent; size of the file
 
-Run: `python bench/forwarder.py [--alerts N] [--senders N]`. Prints a table, and the same as one line of JSON.
+Run: `python -m bench.forwarder [--alerts N] [--senders N]`. Prints a table, and the same as one line of JSON.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from bench import stage
 from molt.forwarder.door import Door
 from molt.forwarder.wire import Response
 
@@ -106,11 +107,6 @@ class Forwarder:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def resident(self) -> float:
-        """Return its resident memory in MB."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
-        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
-
 
 def floor(alerts: int, senders: int) -> dict[str, float]:
     """Measure the door alone, in a process of its own as the forwarder is."""
@@ -151,10 +147,10 @@ def full(senders: int) -> dict[str, float]:
     """Measure memory and file of a spool that is full."""
     with tempfile.TemporaryDirectory() as folder, Forwarder(folder, _DEAD, MAX_ALERTS=str(_FULL)) as forwarder:
         _rate(forwarder.port, range(_FULL), senders)
-        before = forwarder.resident()
+        before = stage.resident(forwarder.process.pid)
         rate = _rate(forwarder.port, range(_FULL, 3 * _FULL), senders)
         size = sum(file.stat().st_size for file in Path(folder).glob("spool*")) / 2**20
-        return {"per_s": rate, "mb_before": before, "mb_after": forwarder.resident(), "disk_mb": size}
+        return {"per_s": rate, "mb_before": before, "mb_after": stage.resident(forwarder.process.pid), "disk_mb": size}
 
 
 def main() -> None:

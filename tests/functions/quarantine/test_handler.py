@@ -25,11 +25,6 @@ handle = handler(recent=Recent(timedelta()))  # each test has a cluster of its o
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def cluster(clock: FakeClock) -> FakeCluster:
     cluster = FakeCluster(clock)
     cluster.deployment(replicas=3)

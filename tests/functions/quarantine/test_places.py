@@ -12,7 +12,6 @@ import yaml
 from molt import ledger as ledgers
 from molt import marks
 from molt.cluster import AlreadyExists, Forbidden
-from molt.cluster.resources import LEDGERS
 from molt.itinerary import PolicyRef
 from molt.ledger import Place
 from molt.outcome import TemporaryError
@@ -23,18 +22,6 @@ from tests.functions.fake_cluster import FakeClock, FakeCluster
 ROOT = Path(__file__).resolve().parents[3]
 WEB = "shop/Deployment/web"
 ISOLATED = {"labels": {marks.COMPROMISED: "true"}, "annotations": {marks.ORIGINAL_LABELS: "{}"}}
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def cluster(clock: FakeClock) -> FakeCluster:
-    cluster = FakeCluster(clock)
-    cluster.put(LEDGERS, {"metadata": {"name": ledgers.NAME}})
-    return cluster
 
 
 def _take(places: Places, cluster: FakeCluster, uid: str, **limits: Any) -> str | None:

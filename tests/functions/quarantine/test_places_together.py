@@ -27,18 +27,6 @@ WEB = "shop/Deployment/web"
 POLICY = PolicyRef("shells", "policy-uid", 1, {})
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def cluster(clock: FakeClock) -> FakeCluster:
-    cluster = FakeCluster(clock)
-    cluster.put(LEDGERS, {"metadata": {"name": ledgers.NAME}})
-    return cluster
-
-
 def _claim(uid: str, **bounds: Any) -> Claim:
     return Claim(uid, WEB, 1, "shells", bounds)
 

@@ -18,11 +18,6 @@ PLUGIN = ("Unknown: whether the node's network plugin enforces NetworkPolicies",
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def cluster(clock: FakeClock) -> FakeCluster:
     return FakeCluster(clock)
 

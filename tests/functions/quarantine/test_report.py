@@ -32,11 +32,6 @@ handle = handler(recent=Recent(timedelta()))  # each test has a cluster of its o
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def cluster(clock: FakeClock) -> FakeCluster:
     """Return a cluster with one bare pod that has a token, and a policy that opens it."""
     cluster = FakeCluster(clock)
